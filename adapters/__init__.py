@@ -1,0 +1,1 @@
+"""Everything that touches the world: exchanges, market data files, journals, strategies' hosts, the command line."""

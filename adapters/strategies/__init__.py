@@ -1,0 +1,1 @@
+"""Strategies and their hosts: what turns market data into signals. They never place orders."""

@@ -1,0 +1,1 @@
+"""The fold and its records: pure, deterministic, importing nothing of ours but itself."""

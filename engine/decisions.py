@@ -1,0 +1,53 @@
+"""Where a step writes what it decided: commands for the exchange, refusals and alerts for people."""
+
+from typing import Any
+
+import numpy as np
+
+from engine.jit import kernel, overlay
+from engine.kinds import DecisionKind
+from engine.records import COMMAND, REFUSAL, record
+from engine.state import Limits
+
+# A step may cancel every open order and still has room for what else it decides.
+_BESIDES_CANCELS = 64
+
+
+def outbox_layout(limits: Limits) -> np.dtype[Any]:
+    """The decisions of one step, as many as a state of these limits can ever make at once."""
+    return record([("count", "<i8"), ("items", COMMAND, (limits.orders + _BESIDES_CANCELS,))])
+
+
+@kernel
+def next_command(state: Any, outbox: Any, kind: Any) -> Any:
+    """A cleared decision at the end of the outbox, to be filled in by the caller."""
+    assert outbox.count < len(outbox.items)
+    command = outbox.items[outbox.count]
+    outbox.count += 1
+    command.kind = np.uint8(kind)
+    command.order_type = np.uint8(0)
+    command.time_in_force = np.uint8(0)
+    command.order_flags = np.uint8(0)
+    command.instrument = np.uint16(0)
+    command.account = np.uint8(0)
+    command.strategy = np.uint8(0)
+    command.seq = state.seq
+    command.order = 0
+    command.quantity_lots = 0
+    command.limit_ticks = 0
+    command.trigger_ticks = 0
+    command.trail_ticks = 0
+    command.expire_ts_ns = 0
+    return command
+
+
+@kernel
+def refuse(state: Any, outbox: Any, signal: Any, reason: Any, limit: Any, observed: Any) -> None:
+    """Record why a signal led to no order: the rule's code, its limit and the figure it saw."""
+    state.refusals += 1
+    refusal = overlay(next_command(state, outbox, DecisionKind.REFUSAL), REFUSAL)
+    refusal.instrument = signal.instrument
+    refusal.strategy = np.uint8(signal.source)
+    refusal.reason = np.int64(reason)
+    refusal.limit = limit
+    refusal.observed = observed

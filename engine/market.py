@@ -1,0 +1,94 @@
+"""What the engine remembers of the market: the last quote and price, and the mark that positions are valued at.
+
+A long position is valued at the bid and a short one at the ask, what each could be closed for; without quotes
+at the last price. The best source that an instrument has ever had is the one that marks it: mark prices of the
+exchange before quotes, quotes before trades and bars.
+"""
+
+from typing import Any
+
+from engine.jit import kernel
+from engine.portfolio import mark_holders
+from engine.reasons import Reason
+
+_MARKED_BY_PRICE = 1
+_MARKED_BY_QUOTE = 2
+_MARKED_BY_EXCHANGE = 3
+
+
+@kernel
+def _touch(state: Any, instrument: Any) -> None:
+    instrument.market_ts_ns = state.ts_ns
+    instrument.market_events += 1
+
+
+@kernel
+def _mark(state: Any, number: Any, instrument: Any, source: Any, long_ticks: Any, short_ticks: Any) -> None:
+    if source < instrument.mark_source:
+        return
+    instrument.mark_source = source
+    if instrument.long_mark_ticks == long_ticks and instrument.short_mark_ticks == short_ticks:
+        return
+    instrument.long_mark_ticks = long_ticks
+    instrument.short_mark_ticks = short_ticks
+    if instrument.holders != 0:
+        mark_holders(state, number)
+
+
+@kernel
+def on_quote(state: Any, quote: Any, number: Any) -> Any:
+    """Take over best bid and ask; both must be there, not crossed, with sizes not negative."""
+    if quote.bid_ticks <= 0 or quote.ask_ticks < quote.bid_ticks:
+        return Reason.PRICE_INVALID
+    if quote.bid_lots < 0 or quote.ask_lots < 0:
+        return Reason.QUANTITY_INVALID
+    instrument = state.instruments[number]
+    _touch(state, instrument)
+    instrument.bid_ticks = quote.bid_ticks
+    instrument.ask_ticks = quote.ask_ticks
+    instrument.bid_lots = quote.bid_lots
+    instrument.ask_lots = quote.ask_lots
+    _mark(state, number, instrument, _MARKED_BY_QUOTE, quote.bid_ticks, quote.ask_ticks)
+    return Reason.NONE
+
+
+@kernel
+def on_trade(state: Any, trade: Any, number: Any) -> Any:
+    """Take over the price of a public trade."""
+    if trade.price_ticks <= 0:
+        return Reason.PRICE_INVALID
+    if trade.quantity_lots < 0:
+        return Reason.QUANTITY_INVALID
+    instrument = state.instruments[number]
+    _touch(state, instrument)
+    instrument.last_ticks = trade.price_ticks
+    _mark(state, number, instrument, _MARKED_BY_PRICE, trade.price_ticks, trade.price_ticks)
+    return Reason.NONE
+
+
+@kernel
+def on_bar(state: Any, bar: Any, number: Any) -> Any:
+    """Take over the close of a bar whose four prices make sense together."""
+    if bar.low_ticks <= 0 or bar.low_ticks > min(bar.open_ticks, bar.close_ticks):
+        return Reason.PRICE_INVALID
+    if bar.high_ticks < max(bar.open_ticks, bar.close_ticks):
+        return Reason.PRICE_INVALID
+    if bar.volume_lots < 0:
+        return Reason.QUANTITY_INVALID
+    instrument = state.instruments[number]
+    _touch(state, instrument)
+    instrument.last_ticks = bar.close_ticks
+    _mark(state, number, instrument, _MARKED_BY_PRICE, bar.close_ticks, bar.close_ticks)
+    return Reason.NONE
+
+
+@kernel
+def on_mark_price(state: Any, mark: Any, number: Any) -> Any:
+    """Take over the exchange's own mark price, from then on the one that values positions."""
+    if mark.mark_ticks <= 0:
+        return Reason.PRICE_INVALID
+    instrument = state.instruments[number]
+    _touch(state, instrument)
+    instrument.mark_ticks = mark.mark_ticks
+    _mark(state, number, instrument, _MARKED_BY_EXCHANGE, mark.mark_ticks, mark.mark_ticks)
+    return Reason.NONE

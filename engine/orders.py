@@ -1,0 +1,343 @@
+"""The life of an order: a table of slots, an index by order number, and what may follow what.
+
+An order that is closed keeps its slot until the slot is needed again, the longest closed first, so that a
+late fill still finds its order.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from engine.jit import kernel
+from engine.kinds import EventKind, FillFlag, OrderFlag, OrderStatus, OrderType
+from engine.portfolio import apply_fill
+from engine.state import TRADE_BUCKETS, TRADES_PER_BUCKET
+
+# What happened to an order: the columns of TRANSITIONS.
+WAS_SENT = 0
+WAS_ACCEPTED = 1
+WAS_REJECTED = 2
+WAS_FILLED_IN_PART = 3
+WAS_FILLED_WHOLLY = 4
+CANCEL_WAS_REQUESTED = 5
+WAS_CANCELED = 6
+WAS_EXPIRED = 7
+CANCEL_WAS_REJECTED = 8
+REQUEST_HAD_NO_ANSWER = 9
+
+_ = -1  # not allowed: the order stays as it is and the attempt is counted
+
+
+def _transitions() -> np.ndarray:
+    status = OrderStatus
+    sent, accepted, refused = status.SENT, status.ACCEPTED, status.REJECTED
+    part, whole, asked = status.PARTIALLY_FILLED, status.FILLED, status.PENDING_CANCEL
+    gone, late, lost = status.CANCELED, status.EXPIRED, status.UNKNOWN
+    # In the order of the happenings above.
+    rows = {
+        status.NONE: (_, _, _, _, _, _, _, _, _, _),
+        status.PENDING: (sent, accepted, refused, part, whole, asked, gone, late, _, lost),
+        status.SENT: (_, accepted, refused, part, whole, asked, gone, late, _, lost),
+        status.ACCEPTED: (_, accepted, _, part, whole, asked, gone, late, accepted, accepted),
+        status.PARTIALLY_FILLED: (_, part, _, part, whole, asked, gone, late, part, part),
+        status.FILLED: (_, whole, _, whole, whole, _, _, _, whole, whole),
+        status.PENDING_CANCEL: (_, asked, refused, asked, whole, asked, gone, late, accepted, lost),
+        status.CANCELED: (_, _, _, gone, gone, _, gone, _, gone, gone),
+        status.REJECTED: (_, _, refused, refused, refused, _, _, _, refused, refused),
+        status.EXPIRED: (_, _, _, late, late, _, _, late, late, late),
+        status.UNKNOWN: (_, accepted, refused, part, whole, asked, gone, late, lost, lost),
+    }
+    return np.array([rows[OrderStatus(number)] for number in range(len(OrderStatus))], dtype=np.int64)
+
+
+TRANSITIONS = _transitions()
+
+
+@kernel
+def is_open(status: Any) -> Any:
+    """Whether an order of this status may still be filled at the exchange."""
+    return (
+        status == OrderStatus.PENDING
+        or status == OrderStatus.SENT
+        or status == OrderStatus.ACCEPTED
+        or status == OrderStatus.PARTIALLY_FILLED
+        or status == OrderStatus.PENDING_CANCEL
+        or status == OrderStatus.UNKNOWN
+    )
+
+
+@kernel
+def find_order(state: Any, order: Any) -> Any:
+    """The slot (from 1) of an order by its number, 0 where the table no longer holds it."""
+    mask = len(state.order_slots) - 1
+    place = order & mask
+    while state.order_slots[place] != 0:
+        slot = state.order_slots[place]
+        if state.orders[slot - 1].order == order:
+            return slot
+        place = (place + 1) & mask
+    return 0
+
+
+@kernel
+def _index_order(state: Any, order: Any, slot: Any) -> None:
+    mask = len(state.order_slots) - 1
+    place = order & mask
+    while state.order_slots[place] != 0:
+        place = (place + 1) & mask
+    state.order_slots[place] = slot
+
+
+@kernel
+def _forget_order(state: Any, order: Any) -> None:
+    """Take an order out of the index; what had to go past its place moves back (linear probing)."""
+    mask = len(state.order_slots) - 1
+    hole = order & mask
+    while state.orders[state.order_slots[hole] - 1].order != order:
+        hole = (hole + 1) & mask
+    state.order_slots[hole] = 0
+    place = (hole + 1) & mask
+    while state.order_slots[place] != 0:
+        slot = state.order_slots[place]
+        home = state.orders[slot - 1].order & mask
+        if ((place - home) & mask) >= ((place - hole) & mask):
+            state.order_slots[hole] = slot
+            state.order_slots[place] = 0
+            hole = place
+        place = (place + 1) & mask
+
+
+@kernel
+def has_free_slot(state: Any) -> Any:
+    return state.slots_used < len(state.orders) or state.free_count > 0
+
+
+@kernel
+def _take_slot(state: Any) -> Any:
+    """A slot never used, else the one that has been closed the longest."""
+    capacity = len(state.orders)
+    if state.slots_used < capacity:
+        state.slots_used += 1
+        return state.slots_used
+    assert state.free_count > 0
+    slot = state.free_slots[state.free_head]
+    state.free_head = (state.free_head + 1) % capacity
+    state.free_count -= 1
+    _forget_order(state, state.orders[slot - 1].order)
+    return slot
+
+
+@kernel
+def _link(state: Any, order: Any, slot: Any) -> None:
+    instrument = state.instruments[order.instrument]
+    first = instrument.first_order_slot
+    order.next_slot = first
+    order.previous_slot = 0
+    if first != 0:
+        state.orders[first - 1].previous_slot = slot
+    instrument.first_order_slot = slot
+    instrument.open_orders += 1
+    state.orders_open += 1
+
+
+@kernel
+def _unlink(state: Any, order: Any) -> None:
+    instrument = state.instruments[order.instrument]
+    if order.previous_slot != 0:
+        state.orders[order.previous_slot - 1].next_slot = order.next_slot
+    else:
+        instrument.first_order_slot = order.next_slot
+    if order.next_slot != 0:
+        state.orders[order.next_slot - 1].previous_slot = order.previous_slot
+    instrument.open_orders -= 1
+    state.orders_open -= 1
+
+
+@kernel
+def _change_open_lots(state: Any, order: Any, delta_lots: Any) -> None:
+    position = state.positions[order.account, order.instrument]
+    if order.side > 0:
+        position.open_buy_lots += delta_lots
+    else:
+        position.open_sell_lots += delta_lots
+
+
+@kernel
+def open_order(state: Any, command: Any) -> None:
+    """Enter a decided order into the table as PENDING and number it; the caller has seen a free slot."""
+    slot = _take_slot(state)
+    state.orders_placed += 1
+    order = state.orders[slot - 1]
+    order.order = state.orders_placed
+    order.status = OrderStatus.PENDING
+    order.instrument = np.int64(command.instrument)
+    order.account = np.int64(command.account)
+    order.strategy = np.int64(command.strategy)
+    order.order_flags = np.int64(command.order_flags)
+    order.side = -1 if order.order_flags & OrderFlag.SELL else 1
+    order.order_type = np.int64(command.order_type)
+    order.time_in_force = np.int64(command.time_in_force)
+    order.quantity_lots = command.quantity_lots
+    order.limit_ticks = command.limit_ticks
+    order.trigger_ticks = command.trigger_ticks
+    order.trail_ticks = command.trail_ticks
+    order.expire_ts_ns = command.expire_ts_ns
+    order.filled_lots = 0
+    order.exchange_order_id = 0
+    order.fills = 0
+    order.filled_units = 0
+    order.reason = 0
+    order.placed_seq = state.seq
+    order.placed_ts_ns = state.ts_ns
+    order.updated_ts_ns = state.ts_ns
+    command.order = order.order
+    _index_order(state, order.order, slot)
+    _link(state, order, slot)
+    _change_open_lots(state, order, order.quantity_lots)
+    strategy = state.strategies[order.strategy]
+    strategy.orders += 1
+    strategy.orders_open += 1
+
+
+@kernel
+def change_status(state: Any, slot: Any, happening: Any) -> Any:
+    """Move an order along the table of transitions; True where the table allows it."""
+    order = state.orders[slot - 1]
+    before = order.status
+    after = TRANSITIONS[before, happening]
+    if after < 0:
+        state.transitions_refused += 1
+        return False
+    if after == OrderStatus.ACCEPTED and order.filled_lots > 0:
+        after = np.int64(OrderStatus.PARTIALLY_FILLED)
+    order.status = after
+    order.updated_ts_ns = state.ts_ns
+    if is_open(before) and not is_open(after):
+        _close(state, order, slot)
+    return True
+
+
+@kernel
+def _close(state: Any, order: Any, slot: Any) -> None:
+    _unlink(state, order)
+    left = order.quantity_lots - order.filled_lots
+    if left > 0:
+        _change_open_lots(state, order, -left)
+    capacity = len(state.orders)
+    state.free_slots[(state.free_head + state.free_count) % capacity] = slot
+    state.free_count += 1
+    state.strategies[order.strategy].orders_open -= 1
+
+
+@kernel
+def _seen_before(state: Any, instrument: Any, trade_id: Any) -> Any:
+    """Whether this trade id of this instrument is already booked; remembers it if not."""
+    if trade_id == 0:
+        return False
+    key = trade_id ^ (instrument << 48)
+    bucket = (trade_id ^ (trade_id >> 17) ^ instrument) & (TRADE_BUCKETS - 1)
+    for place in range(TRADES_PER_BUCKET):
+        if state.trades_seen[bucket, place] == key:
+            return True
+    cursor = state.trades_cursor[bucket]
+    state.trades_seen[bucket, cursor] = key
+    state.trades_cursor[bucket] = (cursor + 1) % TRADES_PER_BUCKET
+    return False
+
+
+@kernel
+def on_fill(state: Any, fill: Any) -> None:
+    """Book a fill, whatever the engine thought of its order: doubled ones once, late and excess ones too."""
+    instrument_number = np.int64(fill.instrument)
+    if _seen_before(state, instrument_number, fill.trade_id):
+        state.fills_duplicate += 1
+        return
+    state.fills += 1
+    slot = find_order(state, fill.order)
+    if slot == 0:
+        state.fills_orphan += 1
+    else:
+        _fill_order(state, fill, slot)
+    flags = np.int64(fill.fill_flags)
+    side = np.int64(-1) if flags & FillFlag.SELL else np.int64(1)
+    fee_in_base = (flags & FillFlag.FEE_IN_BASE) != 0
+    apply_fill(
+        state,
+        np.int64(fill.account),
+        instrument_number,
+        side,
+        fill.quantity_lots,
+        fill.price_ticks,
+        fill.fee,
+        fee_in_base,
+    )
+    if slot != 0 and state.fault == 0:
+        unit = state.instruments[instrument_number].tick_lot_units
+        state.orders[slot - 1].filled_units += fill.quantity_lots * fill.price_ticks * unit
+
+
+@kernel
+def _fill_order(state: Any, fill: Any, slot: Any) -> None:
+    order = state.orders[slot - 1]
+    before = order.status
+    left = order.quantity_lots - order.filled_lots
+    if before == OrderStatus.PENDING or before == OrderStatus.SENT or before == OrderStatus.UNKNOWN:
+        state.fills_early += 1
+    elif not is_open(before):
+        state.fills_late += 1
+    if fill.quantity_lots > left:
+        state.fills_excess += 1
+    if is_open(before):
+        _change_open_lots(state, order, -min(fill.quantity_lots, left))
+    order.filled_lots += fill.quantity_lots
+    order.fills += 1
+    state.strategies[order.strategy].fills += 1
+    wholly = order.filled_lots >= order.quantity_lots
+    change_status(state, slot, WAS_FILLED_WHOLLY if wholly else WAS_FILLED_IN_PART)
+
+
+@kernel
+def on_order_report(state: Any, report: Any) -> None:
+    """Apply what an exchange says of an order other than a fill."""
+    slot = find_order(state, report.order)
+    if slot == 0:
+        state.reports_orphan += 1
+        return
+    order = state.orders[slot - 1]
+    kind = report.kind
+    if report.exchange_order_id != 0:
+        order.exchange_order_id = report.exchange_order_id
+    if report.reason != 0:
+        order.reason = report.reason
+    if kind == EventKind.ORDER_ACCEPTED:
+        change_status(state, slot, WAS_ACCEPTED)
+    elif kind == EventKind.ORDER_SENT:
+        change_status(state, slot, WAS_SENT)
+    elif kind == EventKind.ORDER_REJECTED:
+        change_status(state, slot, WAS_REJECTED)
+    elif kind == EventKind.ORDER_CANCELED:
+        change_status(state, slot, WAS_CANCELED)
+    elif kind == EventKind.ORDER_EXPIRED:
+        change_status(state, slot, WAS_EXPIRED)
+    elif kind == EventKind.CANCEL_REJECTED:
+        change_status(state, slot, CANCEL_WAS_REJECTED)
+    elif kind == EventKind.ORDER_AMENDED:
+        _amend(state, order, report)
+    elif kind == EventKind.ORDER_TRIGGERED:
+        order.updated_ts_ns = state.ts_ns
+
+
+@kernel
+def _amend(state: Any, order: Any, report: Any) -> None:
+    """Take over the quantity and price that the exchange says an open order has now."""
+    if not is_open(order.status) or report.quantity_lots < order.filled_lots:
+        state.transitions_refused += 1
+        return
+    _change_open_lots(state, order, report.quantity_lots - order.quantity_lots)
+    order.quantity_lots = report.quantity_lots
+    if report.price_ticks > 0:
+        if order.limit_ticks > 0 or order.order_type == OrderType.LIMIT:
+            order.limit_ticks = report.price_ticks
+        else:
+            order.trigger_ticks = report.price_ticks
+    order.updated_ts_ns = state.ts_ns

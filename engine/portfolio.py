@@ -1,0 +1,254 @@
+"""Positions and accounts: average cost, realised and unrealised profit, fees, funding, equity, drawdown.
+
+A position of q lots (negative: short) has the signed cost of what it holds; at a mark price it is worth
+q * mark * tick_lot_units and has earned that worth less its cost. An account's equity is
+
+    deposits + realised - fees + funding + unrealised
+
+and the cash of a cash account is that without the unrealised part, less the cost of what it holds.
+All amounts are exact; when a part of a position is closed, the cost that leaves with it is rounded towards
+zero and the remainder leaves with the last lot, so that nothing is ever lost.
+"""
+
+from typing import Any
+
+import numpy as np
+
+from engine.arithmetic import MONEY_MAX, money_fits, mul_div, mul_div_up, product_fits, share
+from engine.jit import kernel
+from engine.kinds import FundingBasis
+from engine.reasons import Reason
+
+PPM = 1_000_000
+PPB = 1_000_000_000
+
+
+@kernel
+def set_fault(state: Any, reason: Any) -> None:
+    """Stop the engine: nothing is placed any more. The first fault is the one that is kept."""
+    if state.fault == 0:
+        state.fault = np.int64(reason)
+        state.fault_seq = state.seq
+
+
+@kernel
+def _settle(state: Any, account: Any) -> None:
+    """Bring equity, its peak and the drawdowns up to date."""
+    equity = (
+        account.deposits_units
+        + account.realized_units
+        - account.fees_units
+        + account.funding_units
+        + account.unrealized_units
+    )
+    if not money_fits(equity):
+        set_fault(state, Reason.MONEY_OVERFLOW)
+        return
+    account.equity_units = equity
+    peak = account.peak_equity_units
+    if equity >= peak:
+        account.peak_equity_units = equity
+        return
+    drawdown = peak - equity
+    if drawdown > account.max_drawdown_units:
+        account.max_drawdown_units = drawdown
+    if peak > 0 and np.float64(drawdown) * PPM > np.float64(account.max_drawdown_ppm) * np.float64(peak):
+        ppm = mul_div(drawdown, PPM, peak)
+        if ppm > account.max_drawdown_ppm:
+            account.max_drawdown_ppm = ppm
+
+
+@kernel
+def mark_position(state: Any, account: Any, position: Any, instrument: Any) -> None:
+    """Value a position at what it could be closed for, and its account with it."""
+    lots = position.quantity_lots
+    mark = instrument.long_mark_ticks if lots > 0 else instrument.short_mark_ticks
+    unit = instrument.tick_lot_units
+    if not product_fits(lots, mark, unit):
+        set_fault(state, Reason.MONEY_OVERFLOW)
+        return
+    unrealized = lots * mark * unit - position.cost_units
+    total = account.unrealized_units + unrealized - position.unrealized_units
+    if not money_fits(total):
+        set_fault(state, Reason.MONEY_OVERFLOW)
+        return
+    account.unrealized_units = total
+    position.unrealized_units = unrealized
+    _settle(state, account)
+
+
+@kernel
+def mark_holders(state: Any, instrument_number: Any) -> None:
+    """Value every account's position in an instrument whose mark has moved."""
+    instrument = state.instruments[instrument_number]
+    holders = instrument.holders
+    number = 0
+    while holders != 0:
+        if holders & 1:
+            mark_position(state, state.accounts[number], state.positions[number, instrument_number], instrument)
+        holders = holders >> 1
+        number += 1
+
+
+@kernel
+def _close_trade(position: Any) -> None:
+    """Count a finished round trip, from flat to flat, by its profit after fees and funding."""
+    position.trades += 1
+    if position.trade_units > 0:
+        position.trades_won += 1
+    position.trade_units = 0
+
+
+@kernel
+def _reduce(position: Any, closing_lots: Any, price_ticks: Any, unit: Any) -> Any:
+    """Take `closing_lots` (> 0) out of a position at a price; returns the profit realised."""
+    held = position.quantity_lots
+    sign = 1 if held > 0 else -1
+    if closing_lots == abs(held):
+        cost = position.cost_units
+    else:
+        cost = share(position.cost_units, closing_lots, abs(held))
+    position.cost_units -= cost
+    position.quantity_lots -= sign * closing_lots
+    return sign * closing_lots * price_ticks * unit - cost
+
+
+@kernel
+def trade_position(position: Any, delta_lots: Any, price_ticks: Any, fee_units: Any, unit: Any, ts_ns: Any) -> Any:
+    """Buy (delta > 0) or sell lots at a price: returns the profit realised, before fees.
+
+    The caller has checked that the amounts fit. A fee is shared between the trip that a flip ends and
+    the one that it starts, by quantity.
+    """
+    held = position.quantity_lots
+    closing = np.int64(0)
+    if held > 0 and delta_lots < 0:
+        closing = min(held, -delta_lots)
+    elif held < 0 and delta_lots > 0:
+        closing = min(-held, delta_lots)
+    realized = np.int64(0)
+    fee_left = fee_units
+    if closing > 0:
+        realized = _reduce(position, closing, price_ticks, unit)
+        fee_closing = share(fee_units, closing, abs(delta_lots))
+        fee_left = fee_units - fee_closing
+        position.realized_units += realized
+        position.trade_units += realized - fee_closing
+        if position.quantity_lots == 0:
+            _close_trade(position)
+    opening = delta_lots + closing if delta_lots < 0 else delta_lots - closing
+    if opening != 0:
+        if position.quantity_lots == 0:
+            position.opened_ts_ns = ts_ns
+        position.quantity_lots += opening
+        position.cost_units += opening * price_ticks * unit
+        position.trade_units -= fee_left
+    position.fees_units += fee_units
+    return realized
+
+
+@kernel
+def apply_fill(
+    state: Any,
+    account_number: Any,
+    instrument_number: Any,
+    side: Any,
+    quantity_lots: Any,
+    price_ticks: Any,
+    fee: Any,
+    fee_in_base: Any,
+) -> None:
+    """Book a fill. `fee` is in units of the account's currency, or in lots of the base where `fee_in_base`."""
+    account = state.accounts[account_number]
+    instrument = state.instruments[instrument_number]
+    position = state.positions[account_number, instrument_number]
+    unit = instrument.tick_lot_units
+    delta_lots = side * quantity_lots
+    if not fill_fits(position, quantity_lots, price_ticks, fee, fee_in_base, unit):
+        set_fault(state, Reason.MONEY_OVERFLOW)
+        return
+    fee_units = fee
+    if fee_in_base:
+        delta_lots -= fee
+        fee_units = fee * price_ticks * unit
+    cost_before = position.cost_units
+    realized = trade_position(position, delta_lots, price_ticks, fee_units, unit, state.ts_ns)
+    position.fills += 1
+    if side > 0:
+        position.bought_lots += quantity_lots
+    else:
+        position.sold_lots += quantity_lots
+    account.cost_units += position.cost_units - cost_before
+    account.realized_units += realized
+    account.fees_units += fee_units
+    if not (money_fits(account.cost_units) and money_fits(account.realized_units) and money_fits(account.fees_units)):
+        set_fault(state, Reason.MONEY_OVERFLOW)
+        return
+    bit = np.int64(1) << account_number
+    instrument.holders = instrument.holders | bit if position.quantity_lots != 0 else instrument.holders & ~bit
+    if instrument.mark_source == 0:
+        instrument.long_mark_ticks = price_ticks
+        instrument.short_mark_ticks = price_ticks
+    mark_position(state, account, position, instrument)
+
+
+@kernel
+def fill_fits(position: Any, quantity_lots: Any, price_ticks: Any, fee: Any, fee_in_base: Any, unit: Any) -> Any:
+    """Whether booking a fill stays within the amounts that the ledger allows."""
+    if abs(fee) > MONEY_MAX or quantity_lots > MONEY_MAX:
+        return False
+    lots = abs(position.quantity_lots) + quantity_lots + (abs(fee) if fee_in_base else 0)
+    return product_fits(lots, price_ticks, unit) and abs(position.cost_units) <= MONEY_MAX // 2
+
+
+@kernel
+def move_cash(state: Any, account_number: Any, amount_units: Any) -> None:
+    """A deposit, or a withdrawal where negative; neither is a profit, so the peak moves along."""
+    account = state.accounts[account_number]
+    if not (money_fits(amount_units) and money_fits(account.deposits_units + amount_units)):
+        set_fault(state, Reason.MONEY_OVERFLOW)
+        return
+    account.deposits_units += amount_units
+    account.peak_equity_units += amount_units
+    _settle(state, account)
+
+
+@kernel
+def funding_payment(quantity_lots: Any, mark_ticks: Any, unit: Any, rate_ppb: Any) -> Any:
+    """What a holder receives (negative: pays): -(quantity * mark * unit * rate), rounded against the holder."""
+    worth = abs(quantity_lots * mark_ticks * unit)
+    pays = (quantity_lots > 0) == (rate_ppb > 0)
+    return -mul_div_up(worth, abs(rate_ppb), PPB) if pays else mul_div(worth, abs(rate_ppb), PPB)
+
+
+@kernel
+def _pay_funding(state: Any, account_number: Any, instrument_number: Any, amount_units: Any) -> None:
+    account = state.accounts[account_number]
+    position = state.positions[account_number, instrument_number]
+    if not (money_fits(amount_units) and money_fits(account.funding_units + amount_units)):
+        set_fault(state, Reason.MONEY_OVERFLOW)
+        return
+    position.funding_units += amount_units
+    position.trade_units += amount_units
+    account.funding_units += amount_units
+    _settle(state, account)
+
+
+@kernel
+def apply_funding(state: Any, funding: Any, instrument_number: Any) -> None:
+    """Pay or collect funding: the stated amount to one account, or a rate on every position held."""
+    instrument = state.instruments[instrument_number]
+    if funding.basis == FundingBasis.AMOUNT:
+        _pay_funding(state, np.int64(funding.account), instrument_number, funding.amount_units)
+        return
+    mark = funding.mark_ticks if funding.mark_ticks > 0 else instrument.mark_ticks
+    if mark <= 0 or funding.rate_ppb == 0:
+        return
+    unit = instrument.tick_lot_units
+    for number in range(len(state.accounts)):
+        if (instrument.holders >> number) & 1:
+            lots = state.positions[number, instrument_number].quantity_lots
+            if not product_fits(lots, mark, unit):
+                set_fault(state, Reason.MONEY_OVERFLOW)
+                return
+            _pay_funding(state, number, instrument_number, funding_payment(lots, mark, unit, funding.rate_ppb))

@@ -1,0 +1,1 @@
+"""The drivers: the one loop of every mode, backtest, refold and verification of a tape."""

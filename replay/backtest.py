@@ -1,0 +1,68 @@
+"""Backtest: market data files through the loop and the simulated exchange, onto a journal."""
+
+from collections.abc import Callable, Iterator
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from adapters.configuration import Configuration
+from adapters.errors import UserError
+from adapters.journal import Durability, JournalWriter, Manifest, create_journal
+from adapters.version import engine_version
+from engine.records import EVENT
+from engine.state import DEFAULT_LIMITS, Limits
+from replay.opening import opening_events
+from replay.session import Outcome
+from replay.setup import build_session
+
+MODE = "backtest"
+
+Bytes = NDArray[np.uint8]
+
+
+def backtest_manifest(configuration: Configuration, limits: Limits = DEFAULT_LIMITS) -> Manifest:
+    """The manifest of a backtest: everything in it follows from the configuration, so that a repeat is the same."""
+    configuration_hash = blake3(configuration.text.encode()).hexdigest()
+    return Manifest(
+        journal_id=configuration_hash[:32],
+        engine_version=engine_version(),
+        layout=asdict(limits),
+        configuration_hash=configuration_hash,
+        mode=MODE,
+        created_ns=0,
+    )
+
+
+def run_backtest(
+    configuration: Configuration,
+    market: Iterator[Bytes],
+    journal_folder: Path | None,
+    progress: Callable[[int], None] | None = None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Outcome:
+    """Trade `market` (chunks of event records, in time order) and record it in a new journal, or in none."""
+    first = next(market, None)
+    if first is None or len(first) == 0:
+        raise UserError(f"{configuration.path}: the data has no market records, expected at least one")
+    opening, documents = opening_events(configuration, int(first.view(EVENT)["ts_ns"][0]))
+    journal = _new_journal(configuration, journal_folder, limits)
+    try:
+        session = build_session(configuration, journal, limits)
+        return session.run(opening, documents, _with_first(first, market), progress)
+    finally:
+        if journal is not None:
+            journal.close()
+
+
+def _new_journal(configuration: Configuration, folder: Path | None, limits: Limits) -> JournalWriter | None:
+    if folder is None:
+        return None
+    return create_journal(folder, backtest_manifest(configuration, limits), Durability.ON_CLOSE)
+
+
+def _with_first(first: Bytes, rest: Iterator[Bytes]) -> Iterator[Bytes]:
+    yield first
+    yield from rest

@@ -1,0 +1,271 @@
+"""The one loop: takes what happens next, puts it on the tape, folds it, passes the commands on, asks the strategies.
+
+It is written as a machine that can stop after any event and go on, so that the same code serves a compiled
+strategy (asked inside), a Python strategy (the loop returns after each event that it must see), full output
+buffers, and market data that comes in chunks; none of these changes what happens.
+
+What happens next is the earliest of: a report of the exchange that is due, a command that reaches the exchange,
+a timer, the next market record. At equal times a report comes first, then a command, then the timer, then the
+market record. A market record happens at the exchange before it is told to the engine: what it filled there is
+reported first. Signals follow at once on the event that a strategy saw.
+"""
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from enum import IntEnum
+from functools import cache
+from typing import Any
+
+import numpy as np
+from adapters.simulated.exchange import (
+    begin_market,
+    continue_market,
+    execute_arrival,
+    next_arrival_ns,
+    next_report_ns,
+    submit,
+    take_report,
+)
+
+from adapters.simulated.state import exchange_layout
+from adapters.strategies.compiled import ALL_STRATEGIES, MEMORY
+from adapters.strategies.interface import SIGNALS
+from engine.arithmetic import INT64_MAX
+from engine.decisions import outbox_layout
+from engine.fold import step
+from engine.jit import kernel, overlay
+from engine.kinds import DecisionKind, EventKind
+from engine.orders import find_order
+from engine.records import COMMAND, EVENT, FILL, TIMER, record
+from engine.state import DEFAULT_LIMITS, Limits, state_layout
+
+
+class Status(IntEnum):
+    """Why the loop returned."""
+
+    NEEDS_MARKET = 1
+    BLOCK_IS_FULL = 2
+    STRATEGY_IS_ASKED = 3
+    FINISHED = 4
+    FAULT = 5
+
+
+class _Stage(IntEnum):
+    """Where the current market record stands."""
+
+    WAITING = 0
+    AT_EXCHANGE = 1
+    TO_BE_TOLD = 2
+
+
+class StrategyForm(IntEnum):
+    COMPILED = 0
+    PYTHON = 1
+
+
+# The loop's own place: indices into the chunk of market records and into the block that is being written.
+# `quiet_until`: market records before this one have been shown to Python strategies already.
+LOOP = record(
+    [
+        (name, "<i8")
+        for name in (
+            "stage",
+            "market_index",
+            "market_count",
+            "market_is_complete",
+            "events",
+            "decisions",
+            "signals_told",
+            "strategy_form",
+            "quiet_until",
+            "owner",
+            "timer_interval_ns",
+            "timer_next_ns",
+            "timers",
+            "market_events",
+            "orders",
+            "fills",
+            "signals",
+        )
+    ]
+    + [("scratch", EVENT, (1,))]
+)
+
+_NOTHING = 0
+_TOLD = 1
+
+
+@kernel
+def _next_horizon(loop: Any, market_ts_ns: int) -> int:
+    """Up to which time the exchange may act before the next market record or timer is looked at."""
+    if loop.stage == _Stage.WAITING and loop.timer_interval_ns > 0 and loop.timer_next_ns < market_ts_ns:
+        return loop.timer_next_ns  # type: ignore[no-any-return]
+    return market_ts_ns
+
+
+@kernel
+def _make_timer(loop: Any, event: Any) -> None:
+    timer = overlay(event, TIMER)
+    timer.ts_ns = loop.timer_next_ns
+    timer.document_hash = 0
+    timer.kind = np.uint8(EventKind.TIMER)
+    timer.reserved = np.uint8(0)
+    timer.source = np.uint16(0)
+    timer.instrument = np.uint16(0)
+    timer.account = np.uint16(0)
+    timer.timer = loop.timers
+    timer.due_ts_ns = loop.timer_next_ns
+    timer.reserved2 = 0
+    timer.reserved3 = 0
+    timer.reserved4 = 0
+    loop.timers += 1
+    loop.timer_next_ns += loop.timer_interval_ns
+
+
+@kernel
+def _advance_exchange(exchange: Any, loop: Any, horizon_ns: int) -> int:
+    """Let the exchange do one thing that is due; _TOLD where it left a report in the scratch record."""
+    report_ns = next_report_ns(exchange)
+    arrival_ns = next_arrival_ns(exchange)
+    if report_ns <= horizon_ns and report_ns <= arrival_ns:
+        take_report(exchange, loop.scratch[0])
+        return _TOLD
+    execute_arrival(exchange)
+    return _NOTHING
+
+
+@kernel
+def _is_shown(kind: int) -> bool:
+    """Whether strategies see events of this kind."""
+    return kind <= EventKind.BAR or kind == EventKind.TIMER or kind == EventKind.ORDER_FILLED
+
+
+@kernel
+def _owner(state: Any, event: Any) -> int:
+    """The strategy whose order was filled, or all of them for what concerns everyone."""
+    if event.kind != EventKind.ORDER_FILLED:
+        return ALL_STRATEGIES
+    slot = find_order(state, overlay(event, FILL).order)
+    return state.orders[slot - 1].strategy if slot != 0 else ALL_STRATEGIES
+
+
+@kernel
+def _send(exchange: Any, loop: Any, command: Any, now_ns: int) -> None:
+    if command.kind <= DecisionKind.AMEND_ORDER:
+        submit(exchange, command, now_ns)
+        if command.kind == DecisionKind.PLACE_ORDER:
+            loop.orders += 1
+
+
+@dataclass(frozen=True, slots=True)
+class Loop:
+    """The loop for one layout: `run(state, exchange, memory, loop, market, signals, events, decisions, outbox,
+    on_event)`, all uint8 arrays but the last, returns a `Status`.
+    """
+
+    run: Callable[..., int]
+    exchange_layout: np.dtype[Any]
+    outbox_items: int
+
+    def new_loop(self) -> np.ndarray:
+        return np.zeros(LOOP.itemsize, dtype=np.uint8)
+
+
+@cache
+def loop_for(limits: Limits = DEFAULT_LIMITS) -> Loop:
+    """The loop for these capacities; it is compiled at its first call."""
+    state_type = state_layout(limits)
+    exchange_type = exchange_layout(limits)
+    outbox_type = outbox_layout(limits)
+
+    def run(  # type: ignore[no-untyped-def]
+        state_bytes,
+        exchange_bytes,
+        memory_bytes,
+        loop_bytes,
+        market_bytes,
+        signal_bytes,
+        event_bytes,
+        decision_bytes,
+        outbox_bytes,
+        on_event,
+    ):
+        state = state_bytes.view(state_type)[0]
+        exchange = exchange_bytes.view(exchange_type)[0]
+        memory = memory_bytes.view(MEMORY)[0]
+        loop = loop_bytes.view(LOOP)[0]
+        market = market_bytes.view(EVENT)
+        signals = signal_bytes.view(SIGNALS)[0]
+        events = event_bytes.view(EVENT)
+        decisions = decision_bytes.view(COMMAND)
+        outbox = outbox_bytes.view(outbox_type)[0]
+        decision_room = len(decisions) - len(outbox.items)
+        while True:
+            if loop.events == len(events) or loop.decisions > decision_room:
+                return np.int64(Status.BLOCK_IS_FULL)
+
+            # What happens next.
+            event = loop.scratch[0]
+            if loop.signals_told < signals.count:
+                signal = signals.items[loop.signals_told]
+                loop.signals_told += 1
+                loop.signals += 1
+                signal.ts_ns = state.ts_ns
+                signal.kind = np.uint8(EventKind.SIGNAL)
+                event = overlay(signal, EVENT)
+            else:
+                if loop.market_index < loop.market_count:
+                    horizon_ns = _next_horizon(loop, market[loop.market_index].ts_ns)
+                elif loop.market_is_complete:
+                    horizon_ns = np.int64(INT64_MAX - 1)
+                else:
+                    return np.int64(Status.NEEDS_MARKET)
+                if next_report_ns(exchange) <= horizon_ns or next_arrival_ns(exchange) <= horizon_ns:
+                    if _advance_exchange(exchange, loop, horizon_ns) == _NOTHING:
+                        continue
+                elif loop.market_index == loop.market_count:
+                    return np.int64(Status.FINISHED)
+                elif loop.stage == _Stage.WAITING:
+                    if loop.timer_interval_ns > 0 and loop.timer_next_ns <= market[loop.market_index].ts_ns:
+                        _make_timer(loop, event)
+                    else:
+                        more = begin_market(exchange, market[loop.market_index])
+                        loop.stage = np.int64(_Stage.AT_EXCHANGE) if more else np.int64(_Stage.TO_BE_TOLD)
+                        continue
+                elif loop.stage == _Stage.AT_EXCHANGE:
+                    if continue_market(exchange) == 0:
+                        loop.stage = np.int64(_Stage.TO_BE_TOLD)
+                    continue
+                else:
+                    event = market[loop.market_index]
+                    loop.market_index += 1
+                    loop.stage = np.int64(_Stage.WAITING)
+                    if event.kind <= EventKind.FUNDING:
+                        loop.market_events += 1
+
+            # Onto the tape and into the state; the commands go to the exchange.
+            events[loop.events] = event
+            loop.events += 1
+            outbox.count = 0
+            step(state, event, outbox)
+            for i in range(outbox.count):
+                decisions[loop.decisions] = outbox.items[i]
+                loop.decisions += 1
+                _send(exchange, loop, outbox.items[i], state.ts_ns)
+            if state.fault != 0 or exchange.fault != 0:
+                return np.int64(Status.FAULT)
+
+            # The strategies.
+            if not _is_shown(event.kind):
+                continue
+            if event.kind == EventKind.ORDER_FILLED:
+                loop.fills += 1
+            loop.owner = _owner(state, event)
+            if loop.strategy_form == StrategyForm.COMPILED:
+                signals.count = 0
+                loop.signals_told = 0
+                on_event(memory, event, loop.owner, signals)
+            elif event.kind > EventKind.BAR or loop.market_index > loop.quiet_until:
+                return np.int64(Status.STRATEGY_IS_ASKED)
+
+    return Loop(kernel(run), exchange_type, len(np.zeros(1, outbox_type)["items"][0]))

@@ -1,0 +1,128 @@
+"""Fold a recorded tape again: to any point, compared with what was recorded, or watched as it goes."""
+
+import time
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import numpy as np
+from blake3 import blake3
+from numpy.typing import NDArray
+
+from adapters.errors import Divergence, UserError
+from adapters.journal import Block, JournalReader
+from engine.entry import Engine, engine_for
+from engine.records import DECISION_BYTES, EVENT
+from engine.state import Limits
+from replay.recorder import state_digest
+
+Bytes = NDArray[np.uint8]
+Progress = Callable[[int], None]
+
+_DECISIONS_AT_ONCE = 16_384
+
+
+@dataclass(frozen=True, slots=True)
+class Refold:
+    """Where a refold led: `state` as bytes of `engine.layout`, digests in hexadecimal."""
+
+    engine: Engine
+    state: Bytes
+    events: int
+    last_seq: int
+    last_ts_ns: int
+    state_digest: str
+    command_digest: str
+    wall_s: float
+
+
+class Folder:
+    """Folds blocks of one layout, giving the decisions of each call as bytes."""
+
+    def __init__(self, limits: Limits) -> None:
+        self.engine = engine_for(limits)
+        self.state = self.engine.new_state()
+        self._outbox = self.engine.new_outbox()
+        items = len(np.zeros(1, self.engine.outbox_layout)["items"][0])
+        self._decisions = np.zeros((_DECISIONS_AT_ONCE + items) * DECISION_BYTES, dtype=np.uint8)
+
+    def fold(self, events: Bytes, count: int) -> bytes:
+        """Apply the first `count` events; returns what was decided."""
+        decided = []
+        first = 0
+        while first < count:
+            applied, written = self.engine.fold(self.state, events, first, count - first, self._outbox, self._decisions)
+            decided.append(self._decisions[: written * DECISION_BYTES].tobytes())
+            first += applied
+        return b"".join(decided)
+
+
+def limits_of(reader: JournalReader) -> Limits:
+    """The capacities that a journal was written with. Raises UserError for names this engine does not know."""
+    try:
+        return Limits(**reader.manifest.layout)
+    except (TypeError, AssertionError):
+        raise UserError(f"the journal's layout {reader.manifest.layout} is not one that this engine knows") from None
+
+
+def _count_until(block: Block, until_seq: int | None, until_ts_ns: int | None) -> int:
+    """How many events of a block come before the end that was asked for."""
+    count: int = block.last_seq - block.first_seq + 1
+    if until_seq is not None:
+        count = min(count, max(0, until_seq - block.first_seq + 1))
+    if until_ts_ns is not None and block.last_ts_ns > until_ts_ns:
+        times = block.events.view(EVENT)["ts_ns"]
+        count = min(count, int(np.searchsorted(np.maximum.accumulate(times), until_ts_ns, side="right")))
+    return count
+
+
+def refold(
+    reader: JournalReader,
+    until_seq: int | None = None,
+    until_ts_ns: int | None = None,
+    compare: bool = False,
+    progress: Progress | None = None,
+) -> Refold:
+    """Fold the tape from its start up to and including `until_seq`, or all events not after `until_ts_ns`.
+
+    With `compare`, decisions and the state's digest are compared with the recorded ones after every block;
+    the first difference raises Divergence.
+    """
+    folder = Folder(limits_of(reader))
+    commands = blake3()
+    started = time.perf_counter()
+    events = last_seq = last_ts_ns = 0
+    for block in reader.blocks():
+        count = _count_until(block, until_seq, until_ts_ns)
+        decided = folder.fold(block.events, count)
+        commands.update(decided)
+        events += count
+        if count:
+            last_seq = block.first_seq + count - 1
+            last_ts_ns = int(folder.engine.view(folder.state).ts_ns)
+        if compare:
+            _compare(block, decided, folder.state)
+        if progress is not None:
+            progress(events)
+        if count < block.last_seq - block.first_seq + 1:
+            break
+    wall_s = time.perf_counter() - started
+    digest = state_digest(folder.state).hex()
+    return Refold(folder.engine, folder.state, events, last_seq, last_ts_ns, digest, commands.hexdigest(), wall_s)
+
+
+def _compare(block: Block, decided: bytes, state: Bytes) -> None:
+    where = f"block {block.first_seq} to {block.last_seq}"
+    recorded = block.decisions.tobytes()
+    if decided != recorded:
+        pairs = zip(range(0, len(recorded), DECISION_BYTES), range(0, len(decided), DECISION_BYTES), strict=False)
+        same = next(
+            (i for i, _ in pairs if recorded[i : i + DECISION_BYTES] != decided[i : i + DECISION_BYTES]),
+            min(len(recorded), len(decided)),
+        )
+        raise Divergence(
+            f"{where}: decision {same // DECISION_BYTES + 1} of the block differs from the recorded one "
+            f"({len(decided) // DECISION_BYTES} decided, {len(recorded) // DECISION_BYTES} recorded)"
+        )
+    found = state_digest(state)
+    if found != block.state_digest:
+        raise Divergence(f"{where}: state digest {found.hex()[:16]} after it, recorded {block.state_digest.hex()[:16]}")

@@ -1,0 +1,143 @@
+"""The composition of a simulated run: from a configuration to a session that is ready to start."""
+
+from collections.abc import Callable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.configuration import Configuration, StrategySection
+from adapters.errors import UserError
+from adapters.journal import JournalWriter
+from adapters.simulated.state import (
+    AccountTerms,
+    ExchangeTerms,
+    InstrumentTerms,
+    SlippageModel,
+    build_exchange,
+)
+from adapters.strategies.compiled import MEMORY, CompiledStrategy, bind
+from adapters.strategies.interface import InstrumentFacts
+from adapters.strategies.python_host import PythonHost, load_strategy
+from engine.entry import engine_for
+from engine.state import DEFAULT_LIMITS, Limits
+from replay.loop import loop_for
+from replay.recorder import Recorder
+from replay.session import Session
+
+Bytes = NDArray[np.uint8]
+
+
+def new_exchange(configuration: Configuration, limits: Limits) -> Bytes:
+    """The simulated exchange of a configuration, before its first market record."""
+    exchange = configuration.exchange
+    return build_exchange(
+        ExchangeTerms(
+            latency_in_ns=exchange.latency_in_ns,
+            latency_out_ns=exchange.latency_out_ns,
+            slippage_model=SlippageModel(exchange.slippage_model),
+            slippage_ticks=exchange.slippage_ticks,
+            impact_ppm=exchange.impact_ppm,
+            bar_volume_share_ppm=exchange.volume_share_ppm,
+        ),
+        [AccountTerms(account.kind, account.balance_units) for account in configuration.accounts],
+        [
+            InstrumentTerms(
+                account=instrument.account,
+                tick_lot_units=instrument.tick_lot_units,
+                quantity_step_lots=instrument.quantity_step_lots,
+                quantity_min_lots=instrument.quantity_min_lots,
+                quantity_max_lots=instrument.quantity_max_lots,
+                notional_min_units=instrument.notional_min_units,
+                maker_fee_ppm=instrument.maker_fee_ppm,
+                taker_fee_ppm=instrument.taker_fee_ppm,
+                fee_in_base=instrument.fee_in_base,
+                margin_initial_ppm=instrument.margin_initial_ppm,
+            )
+            for instrument in configuration.instruments
+        ],
+        limits,
+    )
+
+
+@dataclass(frozen=True, slots=True)
+class Strategies:
+    """The bound strategies of a run, all of one form: a function and memory, or a host."""
+
+    on_event: Any
+    memory: Bytes
+    make_host: Callable[[], PythonHost] | None
+
+
+def instrument_facts(configuration: Configuration) -> list[InstrumentFacts]:
+    return [
+        InstrumentFacts(instrument.number, instrument.symbol, str(instrument.tick_size), str(instrument.lot_size))
+        for instrument in configuration.instruments
+    ]
+
+
+def bind_strategies(configuration: Configuration) -> Strategies:
+    """Load and bind the configured strategies. Raises UserError; all must be of one form."""
+    sections = configuration.strategies
+    forms = {section.form for section in sections}
+    if len(forms) > 1:
+        where = configuration.where("strategies", len(sections) - 1, "form")
+        raise UserError(f"{where}: expected all strategies of one form, found both compiled and python")
+    if forms == {"python"}:
+        return _bind_python(configuration, sections)
+    compiled = [
+        CompiledStrategy(number, section.name, section.entry, section.parameters)
+        for number, section in enumerate(sections)
+    ]
+    on_event, memory = bind(compiled, configuration.directory)
+    return Strategies(on_event, memory, None)
+
+
+def _bind_python(configuration: Configuration, sections: Sequence[StrategySection]) -> Strategies:
+    facts = instrument_facts(configuration)
+    loaded = [
+        (number, load_strategy(section.name, section.entry, section.parameters, facts, configuration.directory))
+        for number, section in enumerate(sections)
+    ]
+    on_event, memory = bind([], Path("."))
+    assert len(memory) == MEMORY.itemsize
+    return Strategies(on_event, memory, lambda: PythonHost(loaded))
+
+
+def build_session(
+    configuration: Configuration, journal: JournalWriter | None, limits: Limits = DEFAULT_LIMITS
+) -> Session:
+    """A session for this configuration that records to `journal`, or to nothing."""
+    _check_capacities(configuration, limits)
+    engine = engine_for(limits)
+    loop = loop_for(limits)
+    strategies = bind_strategies(configuration)
+    recorder = Recorder(
+        journal=journal,
+        block_events=configuration.journal.block_events,
+        outbox_items=loop.outbox_items,
+        layout=asdict(limits),
+        snapshot_every_events=configuration.journal.snapshot_every_events,
+    )
+    return Session(
+        engine=engine,
+        loop=loop,
+        exchange=new_exchange(configuration, limits),
+        memory=strategies.memory,
+        on_event=strategies.on_event,
+        host=strategies.make_host() if strategies.make_host else None,
+        recorder=recorder,
+        timer_interval_ns=configuration.timer_interval_ns,
+    )
+
+
+def _check_capacities(configuration: Configuration, limits: Limits) -> None:
+    for key, count, capacity in (
+        ("accounts", len(configuration.accounts), limits.accounts),
+        ("instruments", len(configuration.instruments), limits.instruments),
+        ("strategies", len(configuration.strategies), limits.strategies),
+    ):
+        if count > capacity:
+            raise UserError(f"{configuration.where(key)}: expected at most {capacity} {key}, found {count}")
