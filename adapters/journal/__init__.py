@@ -1,0 +1,38 @@
+"""The tape on disk: blocks of events in a hash chain, their documents, and snapshots."""
+
+from adapters.journal.documents import (
+    AccountDocument,
+    ConfigurationDocument,
+    Document,
+    InstrumentDocument,
+    StrategyDocument,
+    TextDocument,
+    document_hash,
+)
+from adapters.journal.integrity import IntegrityReport, check
+from adapters.journal.journal import JournalReader, JournalWriter
+from adapters.journal.lmdb_journal import append_journal, create_journal, read_journal
+from adapters.journal.memory_journal import MemoryJournal
+from adapters.journal.port import Block, Durability, Manifest, Snapshot
+
+__all__ = [
+    "AccountDocument",
+    "Block",
+    "ConfigurationDocument",
+    "Document",
+    "Durability",
+    "InstrumentDocument",
+    "IntegrityReport",
+    "JournalReader",
+    "JournalWriter",
+    "Manifest",
+    "MemoryJournal",
+    "Snapshot",
+    "StrategyDocument",
+    "TextDocument",
+    "append_journal",
+    "check",
+    "create_journal",
+    "document_hash",
+    "read_journal",
+]

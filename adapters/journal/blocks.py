@@ -1,0 +1,144 @@
+"""A block as bytes: a fixed little-endian header, the events, the decisions, and the hash that chains them.
+
+The layout is the table in `docs/journal-format.md`. The first 32 bytes are the hash of all others, among them the
+previous block's hash; the first block's previous hash is the manifest's.
+"""
+
+import struct
+from dataclasses import dataclass
+
+import numpy as np
+
+from adapters.journal.port import DIGEST_BYTES, FORMAT_VERSION, Block, Bytes, Malformed
+from adapters.journal.sealed import digest, key_seq
+from engine.records import COMMAND, DECISION_BYTES, EVENT, EVENT_BYTES
+
+MAGIC = b"TAPEFOLD"
+NO_DOCUMENTS = bytes(DIGEST_BYTES)
+
+_HEADER = struct.Struct("<32s8sIIqqqqqq32s32s32s")
+HEADER_BYTES = _HEADER.size
+assert HEADER_BYTES % 64 == 0, "events stay aligned behind the header"
+
+
+def block_bytes(events: Bytes, decisions: Bytes) -> int:
+    """How many bytes the block of these records has."""
+    return HEADER_BYTES + len(events) + len(decisions)
+
+
+def encode_block(
+    buffer: Bytes,
+    first_seq: int,
+    events: Bytes,
+    decisions: Bytes,
+    state_digest: bytes,
+    previous_hash: bytes,
+    documents_count: int,
+    documents_hash: bytes,
+) -> memoryview:
+    """Write the block into `buffer`, which must have room for `block_bytes`; the view of its bytes."""
+    size = block_bytes(events, decisions)
+    times = events.view(EVENT)["ts_ns"]
+    value = buffer[:size]
+    header = _HEADER.pack(
+        bytes(DIGEST_BYTES),
+        MAGIC,
+        FORMAT_VERSION,
+        HEADER_BYTES,
+        len(events) // EVENT_BYTES,
+        len(decisions) // DECISION_BYTES,
+        first_seq,
+        documents_count,
+        int(times[0]),
+        int(times[-1]),
+        previous_hash,
+        documents_hash,
+        state_digest,
+    )
+    value[:HEADER_BYTES] = np.frombuffer(header, np.uint8)
+    value[HEADER_BYTES : HEADER_BYTES + len(events)] = events
+    value[HEADER_BYTES + len(events) :] = decisions
+    value[:DIGEST_BYTES] = np.frombuffer(digest(value[DIGEST_BYTES:].data), np.uint8)
+    return value.data
+
+
+def decode_block(value: Bytes, verified: bool = True) -> Block:
+    """The block in these bytes, as views of them. Raises `Malformed`; the hash is compared only if `verified`."""
+    if len(value) < HEADER_BYTES:
+        raise Malformed(f"the block has {len(value)} bytes, fewer than its header's {HEADER_BYTES}", unreadable=True)
+    own_hash, magic, version, header_bytes, events, decisions, first_seq, documents, *rest = _HEADER.unpack_from(
+        value.data
+    )
+    first_ts_ns, last_ts_ns, previous_hash, documents_hash, state_digest = rest
+    if magic != MAGIC:
+        raise Malformed("the bytes do not start as a block does (unknown magic)", unreadable=True)
+    if version != FORMAT_VERSION or header_bytes != HEADER_BYTES:
+        raise Malformed(f"the block has format {version}, expected {FORMAT_VERSION}", unreadable=True)
+    sound = 0 < events < 1 << 40 and 0 <= decisions < 1 << 40 and first_seq > 0 and documents >= 0
+    size = HEADER_BYTES + events * EVENT_BYTES + decisions * DECISION_BYTES
+    if not sound or len(value) != size:
+        raise Malformed(f"the block has {len(value)} bytes, its header says {size} (truncated?)", unreadable=True)
+    if verified and digest(value[DIGEST_BYTES:].data) != own_hash:
+        raise Malformed("the block is not what was written (its hash does not match)", unreadable=True)
+    split = HEADER_BYTES + events * EVENT_BYTES
+    return Block(
+        first_seq=first_seq,
+        last_seq=first_seq + events - 1,
+        events=value[HEADER_BYTES:split],
+        decisions=value[split:],
+        first_ts_ns=first_ts_ns,
+        last_ts_ns=last_ts_ns,
+        state_digest=state_digest,
+        documents_count=documents,
+        documents_hash=documents_hash,
+        previous_hash=previous_hash,
+        hash=own_hash,
+    )
+
+
+@dataclass(slots=True)
+class Chain:
+    """Where a walk over the blocks stands: what the next one must be."""
+
+    next_seq: int
+    previous_hash: bytes
+
+    def link(self, key: bytes, value: Bytes, verified: bool) -> Block:
+        """The next block of the walk. Raises `Malformed` where it is not the one that must follow."""
+        seq = key_seq(key)
+        if seq != self.next_seq:
+            raise Malformed(f"a block is missing: the next one starts at event {seq}, expected {self.next_seq}")
+        block = decode_block(value, verified)
+        if block.first_seq != seq:
+            raise Malformed(f"the block of events {block.first_seq} to {block.last_seq} is stored in its place")
+        if block.previous_hash != self.previous_hash:
+            before = "the block before it" if seq > 1 else "the manifest"
+            raise Malformed(f"wrong previous hash: this block does not follow {before}")
+        self.next_seq = block.last_seq + 1
+        self.previous_hash = block.hash
+        return block
+
+
+def documents_hash(hashes: list[tuple[int, bytes]]) -> bytes:
+    """The hash of a block's documents: of every sequence number (int64) and document hash, in order; zeros for none."""
+    if not hashes:
+        return NO_DOCUMENTS
+    return digest(b"".join(seq.to_bytes(8, "little") + value for seq, value in hashes))
+
+
+def check_records(first_seq: int, events: Bytes, decisions: Bytes) -> int:
+    """The last sequence number of these records. Raises `ValueError` for what cannot be a block."""
+    for name, records, size in (("events", events, EVENT_BYTES), ("decisions", decisions, DECISION_BYTES)):
+        if records.dtype != np.uint8 or records.ndim != 1 or not records.flags.c_contiguous or len(records) % size:
+            raise ValueError(f"{name}: expected a contiguous flat uint8 array of {size} bytes a record")
+    if len(events) == 0:
+        raise ValueError("events: a block has at least one event")
+    last_seq = first_seq + len(events) // EVENT_BYTES - 1
+    decided = decisions.view(COMMAND)["seq"]
+    if len(decided):
+        if np.any(decided[1:] < decided[:-1]):
+            raise ValueError("decisions: their sequence numbers go back, expected the order of the events")
+        if decided[0] < first_seq or decided[-1] > last_seq:
+            found, expected = f"{decided[0]} to {decided[-1]}", f"{first_seq} to {last_seq}"
+            raise ValueError(f"decisions: on events {found}, expected within the block's {expected}")
+    return last_seq

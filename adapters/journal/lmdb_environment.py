@@ -1,0 +1,331 @@
+"""An LMDB environment as a journal needs it: shared in the process, growing, and flat in memory.
+
+LMDB may be opened once a process and resized only while no transaction runs. So all readers and the writer of one
+journal in this process share one `Environment`, and a gate lets resizing wait for the views.
+"""
+
+import ctypes
+import errno
+import mmap
+import os
+import shutil
+import threading
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager
+from enum import Enum
+from pathlib import Path
+
+import lmdb
+import numpy as np
+
+from adapters.errors import JournalDamaged, UserError
+from adapters.journal.port import Change, Table
+
+DATA_FILE = "data.mdb"
+PAGE_BYTES = mmap.PAGESIZE
+
+MAP_BYTES_AT_FIRST = 64 << 20
+# How far ahead of the writes the file's space is reserved where LMDB writes through the memory map.
+RESERVE_BYTES = 64 << 20
+# What a commit may need besides its values: copies of tree pages.
+TREE_BYTES = 1 << 20
+# Below this, mapped pages are let go later, together with others.
+FORGET_BYTES = 256 << 10
+
+
+class Access(Enum):
+    """How the environment is opened."""
+
+    READ = "read"
+    WRITE_SYNCED = "write_synced"
+    WRITE_MAPPED = "write_mapped"
+
+
+_FLAGS: dict[Access, dict[str, bool]] = {
+    Access.READ: {"readonly": True, "create": False},
+    Access.WRITE_SYNCED: {},
+    Access.WRITE_MAPPED: {"writemap": True, "sync": False, "metasync": False},
+}
+
+_DAMAGE = (
+    lmdb.CorruptedError,
+    lmdb.IncompatibleError,
+    lmdb.InvalidError,
+    lmdb.PageNotFoundError,
+    lmdb.PanicError,
+    lmdb.VersionMismatchError,
+)
+
+_environments: dict[tuple[int, int, int], "Environment"] = {}
+_registry = threading.Lock()
+
+
+class Gate:
+    """Many may pass at once, or one alone."""
+
+    def __init__(self) -> None:
+        self._condition = threading.Condition()
+        self._inside = 0
+        self._alone = False
+
+    @contextmanager
+    def shared(self) -> Iterator[None]:
+        with self._condition:
+            self._condition.wait_for(lambda: not self._alone)
+            self._inside += 1
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._inside -= 1
+                self._condition.notify_all()
+
+    @contextmanager
+    def alone(self) -> Iterator[None]:
+        with self._condition:
+            self._condition.wait_for(lambda: not self._alone)
+            self._alone = True
+            self._condition.wait_for(lambda: self._inside == 0)
+        try:
+            yield
+        finally:
+            with self._condition:
+                self._alone = False
+                self._condition.notify_all()
+
+
+class Environment:
+    """The one LMDB environment of a journal in this process. Use `enter` and `leave`, not the constructor."""
+
+    _lmdb: lmdb.Environment
+
+    def __init__(self, folder: Path, access: Access) -> None:
+        self.folder = folder
+        self.users = 0
+        self._gate = Gate()
+        self._open(access)
+        self.key = _key(folder)
+
+    @contextmanager
+    def reading(self) -> Iterator["lmdb.Transaction[memoryview]"]:
+        """A read transaction; a map that another process grew is adopted first."""
+        while True:
+            with self._gate.shared():
+                try:
+                    transaction = self._lmdb.begin(buffers=True)
+                except lmdb.MapResizedError:
+                    transaction = None
+                if transaction is not None:
+                    with transaction:
+                        yield transaction
+                    return
+            with self._gate.alone():
+                self._lmdb.set_mapsize(0)
+
+    def write(self, changes: Sequence[Change]) -> None:
+        """Commit all changes or none, growing the map as it takes. Raises `UserError` where the disk is full."""
+        size = TREE_BYTES + sum(len(value) + PAGE_BYTES for _, _, value in changes if value is not None)
+        while True:
+            try:
+                self._reserve(size)
+                written = self._commit(changes)
+            except lmdb.MapFullError:
+                self._grow()
+                continue
+            except (OSError, lmdb.Error) as error:
+                raise self._write_failure(error, size) from error
+            for address, length in written:
+                forget(address, length)
+            return
+
+    def sync(self) -> None:
+        try:
+            self._lmdb.sync(True)
+        except lmdb.Error as error:
+            raise self._write_failure(error, 0) from error
+
+    def start_writing(self, access: Access) -> None:
+        """Open again with the right to write; readers of this process go on in the new environment."""
+        with self._gate.alone():
+            self._lmdb.close()
+            self._open(access)
+
+    def stop_writing(self) -> None:
+        """Make everything safe, give back space that was reserved and not needed, and go on for other readers."""
+        with self._gate.alone():
+            self.sync()
+            used_bytes = self._used_bytes()
+            self._lmdb.close()
+            os.truncate(self.folder / DATA_FILE, used_bytes)
+            if self.users > 1:
+                self._open(Access.READ)
+
+    def close(self) -> None:
+        with self._gate.alone():
+            self._lmdb.close()
+
+    def _open(self, access: Access) -> None:
+        size = _file_bytes(self.folder)
+        if access is Access.WRITE_MAPPED and size == 0:
+            # Nothing is reserved yet: the first pages are written as the system does it.
+            self._open(Access.WRITE_SYNCED)
+            self._lmdb.close()
+            size = _file_bytes(self.folder)
+        flags = _FLAGS[access]
+        if access is Access.READ and not os.access(self.folder, os.W_OK):
+            # Without the right to enter itself in the lock file a reader can only trust that nobody writes.
+            flags = flags | {"lock": False}
+        try:
+            map_bytes = max(size, MAP_BYTES_AT_FIRST)
+            self._lmdb = lmdb.open(
+                str(self.folder), map_size=map_bytes, max_dbs=len(Table), mode=0o644, lib_version=0, **flags
+            )
+        except lmdb.Error as error:
+            raise read_failure(self.folder, error) from error
+        try:
+            self.tables = self._open_tables(create=access is not Access.READ and size == 0)
+        except lmdb.Error as error:
+            self._lmdb.close()
+            raise read_failure(self.folder, error) from error
+        except BaseException:
+            self._lmdb.close()
+            raise
+        self._access = access
+        self._reserved_bytes = 0
+
+    def _open_tables(self, create: bool) -> "dict[Table, lmdb._Database]":
+        if create:
+            with self._lmdb.begin(write=True) as transaction:
+                return {table: self._lmdb.open_db(table.value, transaction) for table in Table}
+        tables = {}
+        for table in Table:
+            try:
+                tables[table] = self._lmdb.open_db(table.value, create=False)
+            except lmdb.NotFoundError:
+                continue
+        missing = [table.value.decode() for table in Table if table not in tables]
+        if not tables:
+            raise UserError(f"{self.folder}: holds no journal (no table of one), expected a journal's folder")
+        if missing:
+            raise JournalDamaged(f"{self.folder}: the table {missing[0]} is missing; nothing can be read safely")
+        return tables
+
+    def _grow(self) -> None:
+        map_bytes = 2 * self._lmdb.info()["map_size"]
+        with self._gate.alone():
+            self._lmdb.set_mapsize(map_bytes)
+        # Through the map, LMDB has just cut or stretched the file to the new size.
+        self._reserved_bytes = min(self._reserved_bytes, map_bytes)
+
+    def _commit(self, changes: Sequence[Change]) -> list[tuple[int, int]]:
+        """One transaction; where the large values went, for a writer through the map."""
+        written = []
+        with self._lmdb.begin(write=True, buffers=True) as transaction:
+            for table, key, value in changes:
+                if value is None:
+                    transaction.delete(key, db=self.tables[table])
+                    continue
+                transaction.put(key, value, db=self.tables[table])
+                if self._access is Access.WRITE_MAPPED and len(value) >= FORGET_BYTES:
+                    stored = transaction.get(key, db=self.tables[table])
+                    assert stored is not None
+                    written.append(extent(stored))
+        return written
+
+    def _used_bytes(self) -> int:
+        return (self._lmdb.info()["last_pgno"] + 1) * self._lmdb.stat()["psize"]
+
+    def _reserve(self, size: int) -> None:
+        """Reserve the file's next bytes: a write through the map to a full disk would kill the process."""
+        if self._access is not Access.WRITE_MAPPED:
+            return
+        needed = self._used_bytes() + size
+        if needed <= self._reserved_bytes:
+            return
+        try:
+            self._allocate(needed + RESERVE_BYTES)
+        except OSError:
+            self._allocate(needed)
+
+    def _allocate(self, size: int) -> None:
+        file = os.open(self.folder / DATA_FILE, os.O_RDWR)
+        try:
+            os.posix_fallocate(file, self._reserved_bytes, size - self._reserved_bytes)
+        finally:
+            os.close(file)
+        self._reserved_bytes = size
+
+    def _write_failure(self, error: OSError | lmdb.Error, size: int) -> UserError:
+        number = error.errno if isinstance(error, OSError) else error.code
+        # Where a write goes through only in part, LMDB calls it an input/output error.
+        is_full = number in (errno.ENOSPC, errno.EDQUOT) or shutil.disk_usage(self.folder).free < size
+        if is_full:
+            return UserError(f"{self.folder}: the disk is full; everything committed so far is intact")
+        return UserError(f"{self.folder}: cannot be written: {error}")
+
+
+def enter(folder: Path, access: Access) -> Environment:
+    """The environment of this journal, opened or shared. Every `enter` needs a `leave`."""
+    with _registry:
+        environment = _environments.get(_key(folder)) if (folder / DATA_FILE).exists() else None
+        if environment is None:
+            environment = Environment(folder, access)
+            _environments[environment.key] = environment
+        elif access is not Access.READ:
+            environment.start_writing(access)
+        environment.users += 1
+        return environment
+
+
+def leave(environment: Environment, access: Access) -> None:
+    """Give the environment back; the last one closes it."""
+    with _registry:
+        try:
+            if access is not Access.READ:
+                environment.stop_writing()
+        finally:
+            environment.users -= 1
+            if environment.users == 0:
+                environment.close()
+                _environments.pop(environment.key, None)
+
+
+def is_entered(folder: Path) -> bool:
+    """Whether this process has the journal open."""
+    with _registry:
+        return _key(folder) in _environments
+
+
+def _file_bytes(folder: Path) -> int:
+    file = folder / DATA_FILE
+    return file.stat().st_size if file.exists() else 0
+
+
+def _key(folder: Path) -> tuple[int, int, int]:
+    # The process belongs to the key: a forked child cannot use what its parent opened.
+    status = (folder / DATA_FILE).stat()
+    return os.getpid(), status.st_dev, status.st_ino
+
+
+def read_failure(folder: Path, error: lmdb.Error) -> JournalDamaged | UserError:
+    """What LMDB says at opening or reading: damage where the bytes are to blame."""
+    if isinstance(error, _DAMAGE):
+        return JournalDamaged(f"{folder}: {DATA_FILE} is damaged: {error}; nothing can be read safely")
+    if "already open in this process" in str(error):
+        return UserError(f"{folder}: is open in the process that this one was forked from, expected a spawned process")
+    return UserError(f"{folder}: cannot be opened: {error}")
+
+
+_libc = ctypes.CDLL(None)
+_libc.madvise.argtypes = (ctypes.c_void_p, ctypes.c_size_t, ctypes.c_int)
+
+
+def extent(value: memoryview) -> tuple[int, int]:
+    """Where a value lies in memory: address and length in bytes."""
+    return int(np.asarray(value).__array_interface__["data"][0]), len(value)
+
+
+def forget(address: int, length: int) -> None:
+    """Let go of mapped pages of the file: they stay in the system's cache, but no longer count as this process's."""
+    start = address // PAGE_BYTES * PAGE_BYTES
+    _libc.madvise(start, address + length - start, mmap.MADV_DONTNEED)
