@@ -29,27 +29,42 @@ def money_fits(units: Any) -> Any:
 
 
 @kernel
+def _digit_bits(c: Any) -> Any:
+    """How many bits can be divided by `c` at once without overflow: c * 2**bits stays below 2**62."""
+    if c < 1 << 31:
+        return 31
+    if c < 1 << 46:
+        return 16
+    if c < 1 << 54:
+        return 8
+    if c < 1 << 58:
+        return 4
+    return 1
+
+
+@kernel
 def _mul_div_remainder(a: Any, b: Any, c: Any) -> Any:
-    """(a*b // c, a*b % c) by binary long division, for a < c <= 2**62 where a*b does not fit an int64."""
+    """(a*b // c, a*b % c) for a < c <= 2**61 where a*b does not fit an int64.
+
+    Long division with the digits of b, as many bits in a digit as the divisor leaves room for.
+    """
+    bits = _digit_bits(c)
+    digit_mask = (1 << bits) - 1
+    shift = (62 // bits) * bits
     quotient = np.int64(0)
     remainder = np.int64(0)
-    for bit in range(62, -1, -1):
-        quotient = quotient << 1
-        remainder = remainder << 1
-        if remainder >= c:
-            remainder -= c
-            quotient += 1
-        if (b >> bit) & 1:
-            remainder += a
-            if remainder >= c:
-                remainder -= c
-                quotient += 1
+    while shift >= 0:
+        remainder = (remainder << bits) + a * ((b >> shift) & digit_mask)
+        digit = remainder // c
+        quotient = (quotient << bits) + digit
+        remainder -= digit * c
+        shift -= bits
     return quotient, remainder
 
 
 @kernel
 def mul_div(a: Any, b: Any, c: Any) -> Any:
-    """floor(a*b / c), exact; a, b >= 0 and 0 < c <= 2**62; the result must fit an int64."""
+    """floor(a*b / c), exact; a, b >= 0 and 0 < c <= 2**61; the result must fit an int64."""
     if b == 0 or a <= INT64_MAX // b:
         return a * b // c
     quotient, _ = _mul_div_remainder(a % c, b, c)
@@ -58,7 +73,7 @@ def mul_div(a: Any, b: Any, c: Any) -> Any:
 
 @kernel
 def mul_div_up(a: Any, b: Any, c: Any) -> Any:
-    """ceil(a*b / c), exact; a, b >= 0 and 0 < c <= 2**62; the result must fit an int64."""
+    """ceil(a*b / c), exact; a, b >= 0 and 0 < c <= 2**61; the result must fit an int64."""
     if b == 0 or a <= INT64_MAX // b:
         product = a * b
         floor = product // c

@@ -45,6 +45,9 @@ def next_command(state: Any, outbox: Any, kind: Any) -> Any:
 def refuse(state: Any, outbox: Any, signal: Any, reason: Any, limit: Any, observed: Any) -> None:
     """Record why a signal led to no order: the rule's code, its limit and the figure it saw."""
     state.refusals += 1
+    strategy_number = np.int64(signal.source)
+    if strategy_number < len(state.strategies) and state.strategies[strategy_number].defined:
+        state.strategies[strategy_number].refusals += 1
     refusal = overlay(next_command(state, outbox, DecisionKind.REFUSAL), REFUSAL)
     refusal.instrument = signal.instrument
     refusal.strategy = np.uint8(signal.source)

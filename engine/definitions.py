@@ -4,9 +4,13 @@ from typing import Any
 
 import numpy as np
 
+from engine.arithmetic import MONEY_MAX
 from engine.jit import kernel
-from engine.kinds import OperatorAction, Setting, TradingState
+from engine.kinds import AccountKind, InstrumentKind, OperatorAction, Setting, TradingState
 from engine.reasons import Reason
+
+# 10**18 units still fit the ledger: one unit of currency at the least.
+MONEY_DECIMALS_MAX = 18
 
 
 @kernel
@@ -17,6 +21,8 @@ def define_account(state: Any, definition: Any) -> Any:
     account = state.accounts[number]
     if account.defined:
         return Reason.DEFINITION_CONFLICT
+    if definition.account_kind > AccountKind.MARGIN or not 0 <= definition.money_decimals <= MONEY_DECIMALS_MAX:
+        return Reason.VALUE_INVALID
     account.defined = 1
     account.account_kind = np.int64(definition.account_kind)
     account.money_decimals = definition.money_decimals
@@ -46,6 +52,8 @@ def define_instrument(state: Any, definition: Any) -> Any:
         return Reason.INSTRUMENT_TABLE_FULL
     if account_number >= len(state.accounts) or not state.accounts[account_number].defined:
         return Reason.ACCOUNT_UNKNOWN
+    if definition.instrument_kind > InstrumentKind.LINEAR:
+        return Reason.VALUE_INVALID
     if definition.tick_lot_units <= 0 or definition.quantity_step_lots <= 0:
         return Reason.VALUE_INVALID
     if definition.quantity_min_lots < 0 or definition.quantity_max_lots < 0 or definition.notional_min_units < 0:
@@ -101,7 +109,7 @@ def change_setting(state: Any, change: Any) -> Any:
     number = np.int64(change.instrument)
     if number >= len(state.instruments) or not state.instruments[number].defined:
         return Reason.INSTRUMENT_UNKNOWN
-    if value < 0:
+    if value < 0 or value > MONEY_MAX:
         return Reason.VALUE_INVALID
     if setting == Setting.ORDER_QUANTITY_LOTS:
         state.instruments[number].order_quantity_lots = value

@@ -40,9 +40,13 @@ class Engine:
         return state.view(self.layout)[0]
 
 
-@cache
 def engine_for(limits: Limits = DEFAULT_LIMITS) -> Engine:
     """The engine for these capacities; the kernels are compiled at their first call."""
+    return _engine_for(limits)
+
+
+@cache
+def _engine_for(limits: Limits) -> Engine:
     layout = state_layout(limits)
     outbox_type = outbox_layout(limits)
 

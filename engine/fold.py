@@ -20,7 +20,7 @@ from engine.jit import kernel, overlay
 from engine.kinds import EventKind, FundingBasis
 from engine.market import on_bar, on_mark_price, on_quote, on_trade
 from engine.orders import REQUEST_HAD_NO_ANSWER, change_status, find_order, on_fill, on_order_report
-from engine.portfolio import apply_funding, move_cash
+from engine.portfolio import PPB, apply_funding, move_cash
 from engine.reasons import Reason
 from engine.records import (
     ACCOUNT_DEFINITION,
@@ -109,8 +109,9 @@ def _on_funding(state: Any, funding: Any, number: Any) -> Any:
         return np.int64(Reason.ACCOUNT_UNKNOWN)
     if funding.basis > FundingBasis.AMOUNT or funding.mark_ticks < 0:
         return np.int64(Reason.VALUE_INVALID)
-    apply_funding(state, funding, number)
-    return np.int64(Reason.NONE)
+    if not -PPB <= funding.rate_ppb <= PPB:
+        return np.int64(Reason.VALUE_INVALID)
+    return apply_funding(state, funding, number)
 
 
 @kernel

@@ -21,6 +21,8 @@ from engine.reasons import Reason
 
 PPM = 1_000_000
 PPB = 1_000_000_000
+DRAWDOWN_PPM_MAX = PPM * PPM
+_ALMOST_ONE = 1.0 - 1e-12
 
 
 @kernel
@@ -52,10 +54,24 @@ def _settle(state: Any, account: Any) -> None:
     drawdown = peak - equity
     if drawdown > account.max_drawdown_units:
         account.max_drawdown_units = drawdown
-    if peak > 0 and np.float64(drawdown) * PPM > np.float64(account.max_drawdown_ppm) * np.float64(peak):
-        ppm = mul_div(drawdown, PPM, peak)
-        if ppm > account.max_drawdown_ppm:
-            account.max_drawdown_ppm = ppm
+    # An estimate with room to spare tells whether the exact division can lead to a larger whole number of ppm.
+    next_ppm = np.float64(account.max_drawdown_ppm) + 1.0
+    if peak > 0 and np.float64(drawdown) * PPM >= next_ppm * np.float64(peak) * _ALMOST_ONE:
+        _deepen_drawdown(account, drawdown, peak)
+
+
+@kernel
+def _deepen_drawdown(account: Any, drawdown: Any, peak: Any) -> None:
+    """Take over a drawdown relative to its peak where it is the largest so far.
+
+    Relative to a peak of next to nothing it is a number without meaning: it is kept at DRAWDOWN_PPM_MAX.
+    """
+    if drawdown // peak >= DRAWDOWN_PPM_MAX // PPM:
+        account.max_drawdown_ppm = DRAWDOWN_PPM_MAX
+        return
+    ppm = mul_div(drawdown, PPM, peak)
+    if ppm > account.max_drawdown_ppm:
+        account.max_drawdown_ppm = ppm
 
 
 @kernel
@@ -158,15 +174,12 @@ def apply_fill(
     fee: Any,
     fee_in_base: Any,
 ) -> None:
-    """Book a fill. `fee` is in units of the account's currency, or in lots of the base where `fee_in_base`."""
+    """Book a fill that `fill_fits`. `fee` is in units of the account's currency, or lots of the base."""
     account = state.accounts[account_number]
     instrument = state.instruments[instrument_number]
     position = state.positions[account_number, instrument_number]
     unit = instrument.tick_lot_units
     delta_lots = side * quantity_lots
-    if not fill_fits(position, quantity_lots, price_ticks, fee, fee_in_base, unit):
-        set_fault(state, Reason.MONEY_OVERFLOW)
-        return
     fee_units = fee
     if fee_in_base:
         delta_lots -= fee
@@ -183,29 +196,58 @@ def apply_fill(
     account.fees_units += fee_units
     if not (money_fits(account.cost_units) and money_fits(account.realized_units) and money_fits(account.fees_units)):
         set_fault(state, Reason.MONEY_OVERFLOW)
-        return
     bit = np.int64(1) << account_number
     instrument.holders = instrument.holders | bit if position.quantity_lots != 0 else instrument.holders & ~bit
     if instrument.mark_source == 0:
         instrument.long_mark_ticks = price_ticks
         instrument.short_mark_ticks = price_ticks
+        mark_holders(state, instrument_number)
     mark_position(state, account, position, instrument)
 
 
 @kernel
-def fill_fits(position: Any, quantity_lots: Any, price_ticks: Any, fee: Any, fee_in_base: Any, unit: Any) -> Any:
-    """Whether booking a fill stays within the amounts that the ledger allows."""
-    if abs(fee) > MONEY_MAX or quantity_lots > MONEY_MAX:
+def fill_fits(
+    state: Any,
+    account_number: Any,
+    instrument_number: Any,
+    quantity_lots: Any,
+    price_ticks: Any,
+    fee: Any,
+    fee_in_base: Any,
+) -> Any:
+    """Whether booking a fill stays within int64: what it adds fits, and what it is added to has room for it.
+
+    The largest sum, an account's equity, stays below 7.5 * 2**60 even where the fill takes it over the limit.
+    """
+    account = state.accounts[account_number]
+    position = state.positions[account_number, instrument_number]
+    if quantity_lots > MONEY_MAX or not money_fits(fee):
         return False
     lots = abs(position.quantity_lots) + quantity_lots + (abs(fee) if fee_in_base else 0)
-    return product_fits(lots, price_ticks, unit) and abs(position.cost_units) <= MONEY_MAX // 2
+    return (
+        product_fits(lots, price_ticks, state.instruments[instrument_number].tick_lot_units)
+        and abs(position.cost_units) <= MONEY_MAX // 2
+        and money_fits(position.realized_units)
+        and money_fits(position.fees_units)
+        and money_fits(position.trade_units)
+        and money_fits(position.bought_lots)
+        and money_fits(position.sold_lots)
+        and money_fits(account.cost_units)
+        and money_fits(account.realized_units)
+        and money_fits(account.fees_units)
+    )
 
 
 @kernel
 def move_cash(state: Any, account_number: Any, amount_units: Any) -> None:
     """A deposit, or a withdrawal where negative; neither is a profit, so the peak moves along."""
     account = state.accounts[account_number]
-    if not (money_fits(amount_units) and money_fits(account.deposits_units + amount_units)):
+    fits = (
+        money_fits(amount_units)
+        and money_fits(account.deposits_units + amount_units)
+        and money_fits(account.peak_equity_units + amount_units)
+    )
+    if not fits:
         set_fault(state, Reason.MONEY_OVERFLOW)
         return
     account.deposits_units += amount_units
@@ -215,7 +257,10 @@ def move_cash(state: Any, account_number: Any, amount_units: Any) -> None:
 
 @kernel
 def funding_payment(quantity_lots: Any, mark_ticks: Any, unit: Any, rate_ppb: Any) -> Any:
-    """What a holder receives (negative: pays): -(quantity * mark * unit * rate), rounded against the holder."""
+    """What a holder receives (negative: pays): -(quantity * mark * unit * rate), rounded against the holder.
+
+    The rate is at most 1 (10**9 ppb) either way.
+    """
     worth = abs(quantity_lots * mark_ticks * unit)
     pays = (quantity_lots > 0) == (rate_ppb > 0)
     return -mul_div_up(worth, abs(rate_ppb), PPB) if pays else mul_div(worth, abs(rate_ppb), PPB)
@@ -225,7 +270,13 @@ def funding_payment(quantity_lots: Any, mark_ticks: Any, unit: Any, rate_ppb: An
 def _pay_funding(state: Any, account_number: Any, instrument_number: Any, amount_units: Any) -> None:
     account = state.accounts[account_number]
     position = state.positions[account_number, instrument_number]
-    if not (money_fits(amount_units) and money_fits(account.funding_units + amount_units)):
+    fits = (
+        money_fits(amount_units)
+        and money_fits(account.funding_units + amount_units)
+        and money_fits(position.funding_units + amount_units)
+        and money_fits(position.trade_units + amount_units)
+    )
+    if not fits:
         set_fault(state, Reason.MONEY_OVERFLOW)
         return
     position.funding_units += amount_units
@@ -235,20 +286,26 @@ def _pay_funding(state: Any, account_number: Any, instrument_number: Any, amount
 
 
 @kernel
-def apply_funding(state: Any, funding: Any, instrument_number: Any) -> None:
-    """Pay or collect funding: the stated amount to one account, or a rate on every position held."""
+def apply_funding(state: Any, funding: Any, instrument_number: Any) -> Any:
+    """Pay or collect funding: the stated amount to one account, or a rate on every position held.
+
+    Returns NO_REFERENCE_PRICE where somebody holds what has neither a stated mark price nor a known one.
+    """
     instrument = state.instruments[instrument_number]
     if funding.basis == FundingBasis.AMOUNT:
         _pay_funding(state, np.int64(funding.account), instrument_number, funding.amount_units)
-        return
+        return np.int64(Reason.NONE)
     mark = funding.mark_ticks if funding.mark_ticks > 0 else instrument.mark_ticks
-    if mark <= 0 or funding.rate_ppb == 0:
-        return
+    if instrument.holders == 0 or funding.rate_ppb == 0:
+        return np.int64(Reason.NONE)
+    if mark <= 0:
+        return np.int64(Reason.NO_REFERENCE_PRICE)
     unit = instrument.tick_lot_units
     for number in range(len(state.accounts)):
         if (instrument.holders >> number) & 1:
             lots = state.positions[number, instrument_number].quantity_lots
             if not product_fits(lots, mark, unit):
                 set_fault(state, Reason.MONEY_OVERFLOW)
-                return
+                return np.int64(Reason.NONE)
             _pay_funding(state, number, instrument_number, funding_payment(lots, mark, unit, funding.rate_ppb))
+    return np.int64(Reason.NONE)

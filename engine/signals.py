@@ -10,7 +10,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import product_fits
+from engine.arithmetic import MONEY_MAX, product_fits
 from engine.decisions import next_command, refuse
 from engine.jit import kernel
 from engine.kinds import (
@@ -22,7 +22,7 @@ from engine.kinds import (
     TimeInForce,
     TradingState,
 )
-from engine.orders import CANCEL_WAS_REQUESTED, change_status, has_free_slot, open_order
+from engine.orders import CANCEL_WAS_REQUESTED, change_status, has_free_slot, open_lots_fit, open_order
 from engine.reasons import Reason
 
 
@@ -31,7 +31,7 @@ def on_signal(state: Any, signal: Any, outbox: Any) -> None:
     """Decide on a signal: commands, or one refusal that says why there are none."""
     strategy_number = np.int64(signal.source)
     if strategy_number >= len(state.strategies) or not state.strategies[strategy_number].defined:
-        refuse(state, outbox, signal, Reason.STRATEGY_UNKNOWN, len(state.strategies), strategy_number)
+        refuse(state, outbox, signal, Reason.STRATEGY_UNKNOWN, 0, strategy_number)
         return
     strategy = state.strategies[strategy_number]
     strategy.signals += 1
@@ -61,11 +61,13 @@ def _signal_refusal(state: Any, signal: Any, strategy: Any) -> Any:
     if state.trading_state == TradingState.REDUCE_ONLY and signal.action != Action.CLOSE:
         return np.int64(Reason.TRADING_REDUCE_ONLY)
     instrument = state.instruments[number]
+    if signal.limit_ticks < 0:
+        return np.int64(Reason.PRICE_INVALID)
+    if signal.quantity_lots < 0 or signal.quantity_lots > MONEY_MAX:
+        return np.int64(Reason.QUANTITY_INVALID)
     if instrument.long_mark_ticks <= 0 or instrument.short_mark_ticks <= 0:
         return np.int64(Reason.NO_REFERENCE_PRICE)
-    if signal.quantity_lots < 0 or (
-        signal.action != Action.CLOSE and signal.quantity_lots == 0 and instrument.order_quantity_lots <= 0
-    ):
+    if signal.action != Action.CLOSE and signal.quantity_lots == 0 and instrument.order_quantity_lots <= 0:
         return np.int64(Reason.ORDER_QUANTITY_UNSET)
     return np.int64(Reason.NONE)
 
@@ -89,6 +91,9 @@ def _trade_towards(state: Any, signal: Any, outbox: Any) -> None:
     position = state.positions[instrument.account, number]
     target = _target_lots(instrument, signal)
     under_way = position.quantity_lots + position.open_buy_lots - position.open_sell_lots
+    if target == under_way:
+        refuse(state, outbox, signal, Reason.ALREADY_AT_TARGET, target, under_way)
+        return
     under_way -= _cancel_working(state, outbox, number, 1 if target > under_way else -1)
     delta = target - under_way
     side = 1 if delta > 0 else -1
@@ -101,6 +106,9 @@ def _trade_towards(state: Any, signal: Any, outbox: Any) -> None:
     if price <= 0:
         price = instrument.short_mark_ticks if side > 0 else instrument.long_mark_ticks
     if _size_is_refused(state, outbox, signal, instrument, quantity, price):
+        return
+    if not open_lots_fit(position, side, quantity):
+        refuse(state, outbox, signal, Reason.MONEY_OVERFLOW, MONEY_MAX, quantity)
         return
     if not has_free_slot(state):
         refuse(state, outbox, signal, Reason.ORDER_TABLE_FULL, len(state.orders), state.orders_open)
@@ -161,5 +169,5 @@ def _place(state: Any, outbox: Any, signal: Any, instrument: Any, side: Any, qua
     command.account = np.uint8(instrument.account)
     command.strategy = np.uint8(signal.source)
     command.quantity_lots = quantity
-    command.limit_ticks = max(signal.limit_ticks, 0)
+    command.limit_ticks = signal.limit_ticks
     open_order(state, command)

@@ -44,6 +44,9 @@ def _i8(*names: str) -> list[Any]:
     return [(name, "<i8") for name in names]
 
 
+# A fill that is already booked: a trade has one buyer and one seller, so with the side its id is one fill.
+TRADE_SEEN = record(_i8("trade_id", "instrument", "side"))
+
 ACCOUNT = record(
     _i8(
         "defined",
@@ -198,7 +201,7 @@ def state_layout(limits: Limits) -> np.dtype[Any]:
         + [
             ("free_slots", "<i8", (limits.orders,)),
             ("order_slots", "<i8", (2 * limits.orders,)),
-            ("trades_seen", "<i8", (TRADE_BUCKETS, TRADES_PER_BUCKET)),
+            ("trades_seen", TRADE_SEEN, (TRADE_BUCKETS, TRADES_PER_BUCKET)),
             ("trades_cursor", "<i8", (TRADE_BUCKETS,)),
             ("accounts", ACCOUNT, (limits.accounts,)),
             ("instruments", INSTRUMENT, (limits.instruments,)),

@@ -17,18 +17,19 @@ from functools import cache
 from typing import Any
 
 import numpy as np
-from adapters.simulated.exchange import (
+
+from adapters.simulated import (
     begin_market,
     continue_market,
+    exchange_layout,
     execute_arrival,
+    is_idle,
     next_arrival_ns,
     next_report_ns,
     submit,
     take_report,
 )
-
-from adapters.simulated.state import exchange_layout
-from adapters.strategies.compiled import ALL_STRATEGIES, MEMORY
+from adapters.strategies.compiled import ALL_STRATEGIES, MEMORY, call
 from adapters.strategies.interface import SIGNALS
 from engine.arithmetic import INT64_MAX
 from engine.decisions import outbox_layout
@@ -46,8 +47,9 @@ class Status(IntEnum):
     NEEDS_MARKET = 1
     BLOCK_IS_FULL = 2
     STRATEGY_IS_ASKED = 3
-    FINISHED = 4
-    FAULT = 5
+    STRATEGY_MAY_LOOK_AHEAD = 4
+    FINISHED = 5
+    FAULT = 6
 
 
 class _Stage(IntEnum):
@@ -64,7 +66,8 @@ class StrategyForm(IntEnum):
 
 
 # The loop's own place: indices into the chunk of market records and into the block that is being written.
-# `quiet_until`: market records before this one have been shown to Python strategies already.
+# `shown_kinds` has a bit for every kind of event that some strategy handles. Python strategies have been shown the
+# market records before `shown_until`, and spoke at the one at `spoke_at` (-1: at none).
 LOOP = record(
     [
         (name, "<i8")
@@ -77,7 +80,9 @@ LOOP = record(
             "decisions",
             "signals_told",
             "strategy_form",
-            "quiet_until",
+            "shown_kinds",
+            "shown_until",
+            "spoke_at",
             "owner",
             "timer_interval_ns",
             "timer_next_ns",
@@ -115,9 +120,9 @@ def _make_timer(loop: Any, event: Any) -> None:
     timer.account = np.uint16(0)
     timer.timer = loop.timers
     timer.due_ts_ns = loop.timer_next_ns
+    timer.reserved0 = 0
+    timer.reserved1 = 0
     timer.reserved2 = 0
-    timer.reserved3 = 0
-    timer.reserved4 = 0
     loop.timers += 1
     loop.timer_next_ns += loop.timer_interval_ns
 
@@ -135,9 +140,12 @@ def _advance_exchange(exchange: Any, loop: Any, horizon_ns: int) -> int:
 
 
 @kernel
-def _is_shown(kind: int) -> bool:
-    """Whether strategies see events of this kind."""
-    return kind <= EventKind.BAR or kind == EventKind.TIMER or kind == EventKind.ORDER_FILLED
+def _must_ask(loop: Any, kind: int) -> bool:
+    """Whether to stop for Python strategies after an event: they have not seen it yet, or spoke when they did."""
+    if kind > EventKind.BAR:
+        return True
+    index = loop.market_index - 1
+    return index >= loop.shown_until or index == loop.spoke_at  # type: ignore[no-any-return]
 
 
 @kernel
@@ -160,7 +168,7 @@ def _send(exchange: Any, loop: Any, command: Any, now_ns: int) -> None:
 @dataclass(frozen=True, slots=True)
 class Loop:
     """The loop for one layout: `run(state, exchange, memory, loop, market, signals, events, decisions, outbox,
-    on_event)`, all uint8 arrays but the last, returns a `Status`.
+    on_event)`, all uint8 arrays but the last, which is a bound function or its address, returns a `Status`.
     """
 
     run: Callable[..., int]
@@ -171,9 +179,13 @@ class Loop:
         return np.zeros(LOOP.itemsize, dtype=np.uint8)
 
 
-@cache
 def loop_for(limits: Limits = DEFAULT_LIMITS) -> Loop:
     """The loop for these capacities; it is compiled at its first call."""
+    return _loop_for(limits)
+
+
+@cache
+def _loop_for(limits: Limits) -> Loop:
     state_type = state_layout(limits)
     exchange_type = exchange_layout(limits)
     outbox_type = outbox_layout(limits)
@@ -225,19 +237,29 @@ def loop_for(limits: Limits = DEFAULT_LIMITS) -> Loop:
                         continue
                 elif loop.market_index == loop.market_count:
                     return np.int64(Status.FINISHED)
-                elif loop.stage == _Stage.WAITING:
-                    if loop.timer_interval_ns > 0 and loop.timer_next_ns <= market[loop.market_index].ts_ns:
-                        _make_timer(loop, event)
-                    else:
-                        more = begin_market(exchange, market[loop.market_index])
-                        loop.stage = np.int64(_Stage.AT_EXCHANGE) if more else np.int64(_Stage.TO_BE_TOLD)
-                        continue
                 elif loop.stage == _Stage.AT_EXCHANGE:
                     if continue_market(exchange) == 0:
                         loop.stage = np.int64(_Stage.TO_BE_TOLD)
                     continue
+                elif (
+                    loop.stage == _Stage.WAITING
+                    and loop.timer_interval_ns > 0
+                    and loop.timer_next_ns <= market[loop.market_index].ts_ns
+                ):
+                    _make_timer(loop, event)
                 else:
                     event = market[loop.market_index]
+                    if loop.stage == _Stage.WAITING:
+                        if (
+                            loop.strategy_form == StrategyForm.PYTHON
+                            and loop.market_index >= loop.shown_until
+                            and is_idle(exchange)
+                        ):
+                            return np.int64(Status.STRATEGY_MAY_LOOK_AHEAD)
+                        more = begin_market(exchange, event)
+                        if more or next_report_ns(exchange) <= event.ts_ns:
+                            loop.stage = np.int64(_Stage.AT_EXCHANGE) if more else np.int64(_Stage.TO_BE_TOLD)
+                            continue
                     loop.market_index += 1
                     loop.stage = np.int64(_Stage.WAITING)
                     if event.kind <= EventKind.FUNDING:
@@ -256,16 +278,16 @@ def loop_for(limits: Limits = DEFAULT_LIMITS) -> Loop:
                 return np.int64(Status.FAULT)
 
             # The strategies.
-            if not _is_shown(event.kind):
-                continue
             if event.kind == EventKind.ORDER_FILLED:
                 loop.fills += 1
+            if not (loop.shown_kinds >> np.int64(event.kind)) & 1:
+                continue
             loop.owner = _owner(state, event)
             if loop.strategy_form == StrategyForm.COMPILED:
                 signals.count = 0
                 loop.signals_told = 0
-                on_event(memory, event, loop.owner, signals)
-            elif event.kind > EventKind.BAR or loop.market_index > loop.quiet_until:
+                call(on_event, memory, event, loop.owner, signals)
+            elif _must_ask(loop, event.kind):
                 return np.int64(Status.STRATEGY_IS_ASKED)
 
     return Loop(kernel(run), exchange_type, len(np.zeros(1, outbox_type)["items"][0]))

@@ -18,7 +18,7 @@ from engine.decisions import outbox_layout
 from engine.entry import Engine, engine_for
 from engine.fold import step
 from engine.jit import kernel, overlay
-from engine.kinds import DecisionKind, EventKind, FillFlag
+from engine.kinds import DecisionKind, EventKind
 from engine.orders import find_order
 from engine.records import BAR, EVENT, FILL, ORDER_REPORT, REFUSAL, record
 from engine.state import Limits, state_layout
@@ -93,9 +93,7 @@ BOOKED_FILL = _row(
     "funding_units",
 )
 
-_WATCHED_INSTRUMENT = _row(
-    "open_ticks", "high_ticks", "low_ticks", "orders", "peak_profit_units", "max_drawdown_units"
-)
+_WATCHED_INSTRUMENT = _row("open_ticks", "high_ticks", "low_ticks", "orders", "peak_profit_units", "max_drawdown_units")
 
 
 def _watch_layout(limits: Limits) -> np.dtype:
@@ -247,9 +245,29 @@ def _fills_booked(state: Any, event: Any) -> int:
     return state.positions[account, number].fills  # type: ignore[no-any-return]
 
 
+@kernel
+def _sample(state: Any, watch: Any, account_rows: Any, instrument_rows: Any) -> bool:
+    """Write the rows of the bucket that is over; False where there is no room for them."""
+    if watch.bucket_end_ns == 0:
+        return True
+    if watch.account_rows + len(state.accounts) > len(account_rows):
+        return False
+    if watch.instrument_rows + len(state.instruments) > len(instrument_rows):
+        return False
+    for number in range(len(state.accounts)):
+        if state.accounts[number].defined:
+            _sample_account(account_rows[watch.account_rows], watch, state, number)
+            watch.account_rows += 1
+    for number in range(len(state.instruments)):
+        if state.instruments[number].defined:
+            _sample_instrument(instrument_rows[watch.instrument_rows], watch, state, number)
+            watch.instrument_rows += 1
+    return True
+
+
 @cache
-def _watcher_for(limits: Limits) -> Any:
-    """The compiled watcher for these capacities, compiled at its first call."""
+def _watcher_for(limits: Limits) -> tuple[Any, Any]:
+    """For these capacities: fold and watch events; write the rows of the last bucket. Compiled at the first call."""
     state_type = state_layout(limits)
     outbox_type = outbox_layout(limits)
     watch_type = _watch_layout(limits)
@@ -268,19 +286,8 @@ def _watcher_for(limits: Limits) -> Any:
         while applied < count:
             event = events[first + applied]
             if event.ts_ns > watch.bucket_end_ns:
-                if watch.bucket_end_ns != 0:
-                    if watch.account_rows + len(state.accounts) > len(account_rows):
-                        break
-                    if watch.instrument_rows + len(state.instruments) > len(instrument_rows):
-                        break
-                    for number in range(len(state.accounts)):
-                        if state.accounts[number].defined:
-                            _sample_account(account_rows[watch.account_rows], watch, state, number)
-                            watch.account_rows += 1
-                    for number in range(len(state.instruments)):
-                        if state.instruments[number].defined:
-                            _sample_instrument(instrument_rows[watch.instrument_rows], watch, state, number)
-                            watch.instrument_rows += 1
+                if not _sample(state, watch, account_rows, instrument_rows):
+                    break
                 _start_bucket(watch, event.ts_ns)
             is_fill = event.kind == EventKind.ORDER_FILLED
             if is_fill and watch.fill_rows == len(fill_rows):
@@ -297,7 +304,12 @@ def _watcher_for(limits: Limits) -> Any:
             applied += 1
         return applied
 
-    return kernel(watch_events)
+    def watch_end(state_bytes, watch_bytes, account_bytes, instrument_bytes):  # type: ignore[no-untyped-def]
+        state = state_bytes.view(state_type)[0]
+        watch = watch_bytes.view(watch_type)[0]
+        return _sample(state, watch, account_bytes.view(ACCOUNT_SAMPLE), instrument_bytes.view(INSTRUMENT_SAMPLE))
+
+    return kernel(watch_events), kernel(watch_end)
 
 
 @dataclass(frozen=True, slots=True)
@@ -356,7 +368,7 @@ class _Watcher:
         self._watch = np.zeros(watch_type.itemsize, dtype=np.uint8)
         self.watch: Any = self._watch.view(watch_type)[0]
         self.watch.bucket_ns = bucket_ns
-        self._run = _watcher_for(limits)
+        self._run, self._end = _watcher_for(limits)
         self.accounts = _Buffer(ACCOUNT_SAMPLE, 64 * limits.accounts)
         self.instruments = _Buffer(INSTRUMENT_SAMPLE, 64 * limits.instruments)
         self.fills = _Buffer(BOOKED_FILL, 8_192)
@@ -378,13 +390,9 @@ class _Watcher:
             self._take()
 
     def finish(self) -> None:
-        """Take the rows of the last bucket, by way of an event behind it that is never applied to what is reported."""
-        kept = self.state.copy()
-        after = np.zeros(1, dtype=EVENT)
-        after["ts_ns"] = self.watch.bucket_end_ns + 1
-        after["instrument"] = np.iinfo(np.uint16).max
-        self.see(after.view(np.uint8))
-        self.state[:] = kept
+        """Take the rows of the last bucket."""
+        self._end(self.state, self._watch, self.accounts.data, self.instruments.data)
+        self._take()
 
     def _take(self) -> None:
         self.accounts.take(int(self.watch.account_rows))

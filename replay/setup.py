@@ -1,9 +1,7 @@
 """The composition of a simulated run: from a configuration to a session that is ready to start."""
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
-from pathlib import Path
-from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -11,14 +9,14 @@ from numpy.typing import NDArray
 from adapters.configuration import Configuration, StrategySection
 from adapters.errors import UserError
 from adapters.journal import JournalWriter
-from adapters.simulated.state import (
+from adapters.simulated import (
     AccountTerms,
     ExchangeTerms,
     InstrumentTerms,
     SlippageModel,
     build_exchange,
 )
-from adapters.strategies.compiled import MEMORY, CompiledStrategy, bind
+from adapters.strategies.compiled import Binding, CompiledStrategy, bind
 from adapters.strategies.interface import InstrumentFacts
 from adapters.strategies.python_host import PythonHost, load_strategy
 from engine.entry import engine_for
@@ -64,11 +62,10 @@ def new_exchange(configuration: Configuration, limits: Limits) -> Bytes:
 
 @dataclass(frozen=True, slots=True)
 class Strategies:
-    """The bound strategies of a run, all of one form: a function and memory, or a host."""
+    """The bound strategies of a run, all of one form: compiled into a binding, or Python ones behind a host."""
 
-    on_event: Any
-    memory: Bytes
-    make_host: Callable[[], PythonHost] | None
+    binding: Binding
+    host: PythonHost | None
 
 
 def instrument_facts(configuration: Configuration) -> list[InstrumentFacts]:
@@ -91,8 +88,7 @@ def bind_strategies(configuration: Configuration) -> Strategies:
         CompiledStrategy(number, section.name, section.entry, section.parameters)
         for number, section in enumerate(sections)
     ]
-    on_event, memory = bind(compiled, configuration.directory)
-    return Strategies(on_event, memory, None)
+    return Strategies(bind(compiled, configuration.directory), None)
 
 
 def _bind_python(configuration: Configuration, sections: Sequence[StrategySection]) -> Strategies:
@@ -101,9 +97,7 @@ def _bind_python(configuration: Configuration, sections: Sequence[StrategySectio
         (number, load_strategy(section.name, section.entry, section.parameters, facts, configuration.directory))
         for number, section in enumerate(sections)
     ]
-    on_event, memory = bind([], Path("."))
-    assert len(memory) == MEMORY.itemsize
-    return Strategies(on_event, memory, lambda: PythonHost(loaded))
+    return Strategies(bind([], configuration.directory), PythonHost(loaded))
 
 
 def build_session(
@@ -125,9 +119,8 @@ def build_session(
         engine=engine,
         loop=loop,
         exchange=new_exchange(configuration, limits),
-        memory=strategies.memory,
-        on_event=strategies.on_event,
-        host=strategies.make_host() if strategies.make_host else None,
+        binding=strategies.binding,
+        host=strategies.host,
         recorder=recorder,
         timer_interval_ns=configuration.timer_interval_ns,
     )

@@ -5,6 +5,7 @@ to the compile cache, so that it is loaded and not compiled again at the next st
 """
 
 import importlib.util
+import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +14,7 @@ from typing import Any
 
 import numba
 import numpy as np
+from llvmlite import ir
 from numba.extending import intrinsic
 
 from adapters.compile_cache import cache_folder, digest_of
@@ -20,11 +22,18 @@ from adapters.errors import UserError
 from adapters.strategies.interface import SIGNALS
 from adapters.strategies.loading import load_module, source_files
 from engine.jit import INTERPRETED
+from engine.kinds import EventKind
 from engine.records import EVENT, record
 
 MEMORY_BYTES_MAX = 65_536
 HANDLERS = {"on_quote": "QUOTE", "on_trade": "TRADE", "on_bar": "BAR", "on_fill": "FILL", "on_timer": "TIMER"}
-_KINDS = {"on_fill": "ORDER_FILLED"}
+HANDLED_KINDS = {
+    "on_quote": EventKind.QUOTE,
+    "on_trade": EventKind.TRADE,
+    "on_bar": EventKind.BAR,
+    "on_fill": EventKind.ORDER_FILLED,
+    "on_timer": EventKind.TIMER,
+}
 ALL_STRATEGIES = -1
 
 MEMORY = record([("words", "<i8", (MEMORY_BYTES_MAX // 8,))])
@@ -38,6 +47,10 @@ if INTERPRETED:
         """The part of the memory record that one strategy owns, as its own record type; a view."""
         return memory.words[first_word : first_word + words].view(dtype)[0]
 
+    def call(function: Any, memory: Any, event: Any, owner: int, signals: Any) -> None:
+        """Call a bound function, which the loop knows by itself or, compiled, by its address."""
+        function(memory, event, owner, signals)
+
 else:
 
     @intrinsic
@@ -47,9 +60,21 @@ else:
         def pointer_at(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
             byte = builder.mul(arguments[1], arguments[1].type(8))
             address = builder.ptrtoint(arguments[0], byte.type)
-            return builder.inttoptr(builder.add(address, byte), arguments[0].type)
+            return builder.inttoptr(builder.add(address, byte), context.get_value_type(signature.return_type))
 
         return dtype.dtype(memory, numba.types.int64, numba.types.int64, dtype), pointer_at
+
+    @intrinsic
+    def call(typing_context, function, memory, event, owner, signals):  # type: ignore[no-untyped-def]
+        """Call a bound function, which the loop knows by itself or, compiled, by its address."""
+
+        def call_address(context, builder, signature, arguments):  # type: ignore[no-untyped-def]
+            types = [argument.type for argument in arguments[1:]]
+            pointer: Any = ir.FunctionType(ir.VoidType(), types).as_pointer()  # type: ignore[no-untyped-call]
+            builder.call(builder.inttoptr(arguments[0], pointer), arguments[1:])
+            return context.get_dummy_value()
+
+        return numba.types.void(numba.types.int64, memory, event, numba.types.int64, signals), call_address
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,8 +132,7 @@ def _binding_source(strategies: Sequence[CompiledStrategy], modules: Sequence[Mo
     lines += ["", "", "def on_event(memory, event, owner, signals):", "    kind = event.kind"]
     for handler, block in body.items():
         if block:
-            kind = _KINDS.get(handler, HANDLERS[handler])
-            lines += [f"    if kind == EventKind.{kind}:", *block]
+            lines += [f"    if kind == EventKind.{HANDLED_KINDS[handler].name}:", *block]
     return "\n".join(lines) + "\n"
 
 
@@ -127,15 +151,22 @@ def _compiled_function(source: str, files: Sequence[Path]) -> Any:
     specification = importlib.util.spec_from_file_location(name, path)
     assert specification is not None and specification.loader is not None
     module = importlib.util.module_from_spec(specification)
+    sys.modules[name] = module  # where numba looks for the globals of a function that it has cached
     specification.loader.exec_module(module)
     return numba.cfunc(SIGNATURE, cache=True, error_model="numpy")(module.on_event)
 
 
-def bind(strategies: Sequence[CompiledStrategy], folder: Path) -> tuple[Any, np.ndarray]:
-    """The function for the loop, and the strategies' memory (uint8) after their `start`.
+@dataclass(frozen=True, slots=True)
+class Binding:
+    """The function for the loop, the strategies' memory (uint8) after their `start`, and the kinds they handle."""
 
-    `folder` is where relative paths of strategy files start. Raises UserError for a strategy that cannot be bound.
-    """
+    on_event: Any
+    memory: np.ndarray
+    shown_kinds: int
+
+
+def bind(strategies: Sequence[CompiledStrategy], folder: Path) -> Binding:
+    """Bind compiled strategies; `folder` is where relative paths of strategy files start. Raises UserError."""
     modules = [_module(strategy, folder) for strategy in strategies]
     used = sum(module.MEMORY.itemsize for module in modules)
     if used > MEMORY_BYTES_MAX:
@@ -149,4 +180,6 @@ def bind(strategies: Sequence[CompiledStrategy], folder: Path) -> tuple[Any, np.
             module.start(row, strategy.parameters)
         first += size
     files = [file for module in modules for file in source_files(module)]
-    return _compiled_function(_binding_source(strategies, modules, folder), files), memory
+    shown = {kind for module in modules for name, kind in HANDLED_KINDS.items() if hasattr(module, name)}
+    on_event = _compiled_function(_binding_source(strategies, modules, folder), files)
+    return Binding(on_event, memory, sum(1 << kind for kind in shown))

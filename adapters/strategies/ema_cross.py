@@ -109,20 +109,20 @@ class EmaCross(Strategy):
         self.fast_weight = 2.0 / (fast + 1)
         self.slow_weight = 2.0 / (self.slow_prices + 1)
         self.crosses = [_Cross() for _ in range(INSTRUMENTS_MAX)]
-        if self.price_kind != EventKind.QUOTE:
-            self.on_quote = super().on_quote  # type: ignore[method-assign]
-        if self.price_kind != EventKind.TRADE:
-            self.on_trade = super().on_trade  # type: ignore[method-assign]
-        if self.price_kind != EventKind.BAR:
-            self.on_bar = super().on_bar  # type: ignore[method-assign]
 
     def on_quote(self, quote: Any) -> Signals:
+        if self.price_kind != EventKind.QUOTE:
+            return None
         return self._on_price(quote.instrument, (quote.bid_ticks + quote.ask_ticks) * 0.5)
 
     def on_trade(self, trade: Any) -> Signals:
+        if self.price_kind != EventKind.TRADE:
+            return None
         return self._on_price(trade.instrument, trade.price_ticks * 1.0)
 
     def on_bar(self, bar: Any) -> Signals:
+        if self.price_kind != EventKind.BAR:
+            return None
         return self._on_price(bar.instrument, bar.close_ticks * 1.0)
 
     def _on_price(self, instrument: int, price: float) -> Signal | None:

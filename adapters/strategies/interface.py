@@ -63,7 +63,8 @@ class Signal(NamedTuple):
 
 def _row_type(name: str, dtype: np.dtype[Any]) -> Any:
     assert dtype.names is not None
-    return NamedTuple(name, [(field, int) for field in dtype.names])
+    fields = [field for field in dtype.names if field != "kind" and not field.startswith("reserved")]
+    return NamedTuple(name, [(field, int) for field in fields])
 
 
 # The rows that a Python strategy is shown: the fields of the records of the same name, as Python integers.

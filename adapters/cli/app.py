@@ -1,0 +1,98 @@
+"""The commands and their arguments; what they do is in the module that each one imports when it is called."""
+
+from pathlib import Path
+from typing import Annotated, Literal
+
+from cyclopts import App, Parameter
+
+Output = Annotated[Literal["table", "json"], Parameter(help="A table for people, or one JSON object for programs.")]
+
+
+def _version() -> str:
+    from adapters.version import VERSION
+
+    return VERSION
+
+
+app = App(
+    name="tapefold",
+    help="A deterministic, event-sourced trading engine: state is a fold over the tape.",
+    version=_version,
+    suppress_keyboard_interrupt=False,
+)
+
+
+@app.command
+def backtest(configuration: Path, /, *, journal: Path | None = None, output: Output = "table") -> int:
+    """Trade market data files through the engine, onto a journal, and report.
+
+    Parameters
+    ----------
+    configuration
+        The run's TOML file.
+    journal
+        The journal's folder; journals/<name of the run> where not given. The journal of an earlier backtest of
+        the same name is replaced.
+    """
+    from adapters.cli.backtesting import backtest as run
+
+    return run(configuration, journal, output)
+
+
+@app.command
+def replay(journal: Path, /, *, until: str | None = None, output: Output = "table") -> int:
+    """Fold a journal again and print the state that it leads to.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    until
+        Stop after this sequence number, or after the last event that is not later than this ISO time (UTC where
+        it has no zone).
+    """
+    from adapters.cli.tapes import replay as run
+
+    return run(journal, until, output)
+
+
+@app.command
+def verify(journal: Path, /, *, output: Output = "table") -> int:
+    """Check a journal: its hash chain, and every decision and state digest against a fold of the tape.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    """
+    from adapters.cli.tapes import verify as run
+
+    return run(journal, output)
+
+
+@app.command
+def bench(
+    workload: Literal["ticks", "bars"],
+    /,
+    *,
+    events: int | None = None,
+    strategy: Literal["compiled", "python"] = "compiled",
+    journal: bool = True,
+    output: Output = "table",
+) -> int:
+    """Measure how many market events a second go through the whole path.
+
+    Parameters
+    ----------
+    workload
+        What is traded: quotes or bars of a seeded random walk.
+    events
+        How many market events.
+    strategy
+        The form of the strategy.
+    journal
+        Record to a journal, and fold it again, or leave that out.
+    """
+    from adapters.cli.benching import bench as run
+
+    return run(workload, events, strategy, journal, output)

@@ -1,0 +1,235 @@
+"""`replay` and `verify`: what a journal leads to, and whether it is what was recorded."""
+
+import re
+from collections.abc import Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from adapters.cli.console import prepare_engine, print_json, print_pairs, print_table, progress, shown, tell
+from adapters.errors import Divergence, JournalDamaged, UserError
+from adapters.report.amounts import time_text
+
+if TYPE_CHECKING:
+    from adapters.journal import JournalReader
+
+_FINE_TIME = re.compile(r"(.+:\d{2})\.(\d{1,9})(.*)")
+_NS_DIGITS = 9
+
+
+@dataclass(frozen=True, slots=True)
+class _End:
+    """Where a replay stops: after a sequence number, or after the last event of a time; None is the tape's end."""
+
+    seq: int | None = None
+    ts_ns: int | None = None
+
+
+def replay(journal: Path, until: str | None, output: str) -> int:
+    """Fold a journal up to `until` and print accounts, positions and open orders. Raises TapefoldError."""
+    prepare_engine("fold")
+    from adapters.journal import read_journal
+    from replay.names import read_names
+    from replay.refold import refold
+    from replay.standing import accounts_of, open_orders_of, positions_of
+
+    with read_journal(journal) as reader:
+        end = _parse_until(until)
+        _check_end(reader, end, until)
+        refold(reader, until_seq=1)  # loads the kernel, off the clock
+        with progress("Folding the tape", end.seq or reader.last_seq) as done:
+            folded = refold(reader, until_seq=end.seq, until_ts_ns=end.ts_ns, progress=done)
+        names = read_names(reader, folded.last_seq)
+    state = folded.engine.view(folded.state)
+    result = {
+        "journal": str(journal),
+        "events": folded.events,
+        "events_per_s": _per_second(folded.events, folded.wall_s),
+        "last_seq": folded.last_seq,
+        "last_ts_ns": folded.last_ts_ns,
+        "last_time": time_text(folded.last_ts_ns),
+        "state_digest": folded.state_digest,
+        "command_digest": folded.command_digest,
+        "accounts": accounts_of(state, names),
+        "positions": positions_of(state, names),
+        "open_orders": open_orders_of(state, names),
+    }
+    if output == "json":
+        print_json(result)
+    else:
+        _print_replay(result)
+    return 0
+
+
+def _per_second(count: int, wall_s: float) -> int:
+    return round(count / wall_s) if wall_s > 0 else 0
+
+
+def _parse_until(text: str | None) -> _End:
+    """A whole number is a sequence number, anything else an ISO time with up to nine digits of a second."""
+    if text is None:
+        return _End()
+    if text.isdecimal():
+        return _End(seq=int(text))
+    from adapters.configuration.values import parse_time
+
+    fine = _FINE_TIME.fullmatch(text)
+    try:
+        if fine is None:
+            return _End(ts_ns=parse_time(text))
+        return _End(ts_ns=parse_time(fine[1] + fine[3]) + int(fine[2].ljust(_NS_DIGITS, "0")))
+    except ValueError:
+        raise UserError(
+            f"--until: expected a sequence number or an ISO time such as 2017-12-22T07:00:00Z, found {text!r}"
+        ) from None
+
+
+def _check_end(reader: "JournalReader", end: _End, text: str | None) -> None:
+    last_seq = reader.last_seq
+    if last_seq == 0:
+        raise UserError(f"{reader.store.name}: the tape is empty, expected at least one event")
+    if end.seq is not None and not 1 <= end.seq <= last_seq:
+        raise UserError(f"--until {text}: expected a sequence number of the tape, 1 to {last_seq}")
+    if end.ts_ns is None:
+        return
+    first_ts_ns = next(iter(reader.blocks())).first_ts_ns
+    last_ts_ns = max(block.last_ts_ns for block in reader.blocks(last_seq))
+    if not first_ts_ns <= end.ts_ns <= last_ts_ns:
+        span = f"{time_text(first_ts_ns)} to {time_text(last_ts_ns)}"
+        raise UserError(f"--until {text}: expected a time of the tape, {span}")
+
+
+def _print_replay(result: Mapping[str, Any]) -> None:
+    print_pairs(
+        [
+            ("Journal", result["journal"]),
+            ("Events", f"{result['events']:,} ({result['events_per_s']:,} a second)"),
+            ("Last event", f"{result['last_seq']:,} at {result['last_time']}"),
+            ("State digest", result["state_digest"]),
+            ("Command digest", result["command_digest"]),
+        ]
+    )
+    _print_entries(
+        "Accounts",
+        result["accounts"],
+        ("name", "currency"),
+        ("deposits", "realized_pnl", "unrealized_pnl", "fees", "equity"),
+    )
+    _print_entries(
+        "Positions",
+        result["positions"],
+        ("symbol", "account"),
+        ("quantity", "entry_price", "mark_price", "realized_pnl", "unrealized_pnl", "fees"),
+    )
+    _print_entries(
+        "Open orders",
+        result["open_orders"],
+        ("order", "symbol", "side", "order_type", "status"),
+        ("quantity", "filled", "limit_price", "trigger_price"),
+    )
+
+
+_EXACT = ("quantity", "filled", "entry_price", "mark_price", "limit_price", "trigger_price")
+
+
+def _print_entries(
+    title: str, entries: Sequence[Mapping[str, Any]], texts: Sequence[str], numbers: Sequence[str]
+) -> None:
+    if not entries:
+        print(f"\n{title}: none")
+        return
+    rows = [
+        [
+            *(str(entry[key]) for key in texts),
+            *((entry[key] or "–") if key in _EXACT else shown(entry[key]) for key in numbers),
+        ]
+        for entry in entries
+    ]
+    print_table(title, [key.replace("_", " ") for key in (*texts, *numbers)], rows, len(texts))
+
+
+def verify(journal: Path, output: str) -> int:
+    """Check a journal wholly and print what was checked. Raises JournalDamaged or Divergence.
+
+    With JSON, what is wrong is on stdout too: `ok` is false and `error` the line that stderr has.
+    """
+    prepare_engine("fold")
+    result: dict[str, Any] = {"journal": str(journal), "ok": False}
+    try:
+        _verify(journal, result)
+    except (JournalDamaged, Divergence) as error:
+        if output == "json":
+            print_json(result | {"error": str(error)})
+        raise
+    if output == "json":
+        print_json(result)
+    else:
+        _print_verified(result)
+    return 0
+
+
+def _verify(journal: Path, result: dict[str, Any]) -> None:
+    from adapters.journal import read_journal
+    from adapters.journal.integrity import check
+    from adapters.version import engine_version
+    from replay.refold import refold
+
+    with read_journal(journal) as reader:
+        result["engine_version"] = engine_version()
+        result["recorded_engine_version"] = reader.manifest.engine_version
+        report = check(reader)
+        if report.damage is not None:
+            raise JournalDamaged(report.damage)
+        counts = {"blocks": report.blocks, "events": report.events, "documents": report.documents}
+        result |= counts | {"decisions": report.decisions}
+        refold(reader, until_seq=1)  # loads the kernel, off the clock
+        with progress("Folding the tape", report.events) as done, _explained(result):
+            folded = refold(reader, compare=True, progress=done)
+            result["snapshots_checked"] = _check_snapshots(reader)
+        result["events_per_s"] = _per_second(folded.events, folded.wall_s)
+        result["state_digest"] = folded.state_digest
+        result["command_digest"] = folded.command_digest
+        result["ok"] = True
+
+
+@contextmanager
+def _explained(result: Mapping[str, Any]) -> Iterator[None]:
+    """Say with a divergence that another engine recorded the tape, where that is so."""
+    now, then = result["engine_version"], result["recorded_engine_version"]
+    if now != then:
+        tell(f"The journal was recorded by engine {then}; this is engine {now}.")
+    try:
+        yield
+    except Divergence as error:
+        if now == then:
+            raise
+        raise Divergence(f"{error}; it was recorded by engine {then}, this is engine {now}") from error
+
+
+def _check_snapshots(reader: "JournalReader") -> int:
+    """Compare every snapshot's bytes with the digest of its block, which the fold has confirmed."""
+    from blake3 import blake3
+
+    count, seq = 0, reader.last_seq
+    while (snapshot := reader.snapshot_before(seq)) is not None:
+        if blake3(snapshot.state).digest() != snapshot.state_digest:
+            raise Divergence(f"{reader.store.name}: snapshot {snapshot.seq} is not the state that the tape leads to")
+        count, seq = count + 1, snapshot.seq - 1
+    return count
+
+
+def _print_verified(result: Mapping[str, Any]) -> None:
+    print_pairs(
+        [
+            ("Journal", result["journal"]),
+            ("Result", "ok: what was recorded is what the tape leads to"),
+            ("Events", f"{result['events']:,} in {result['blocks']:,} blocks ({result['events_per_s']:,} a second)"),
+            ("Decisions", f"{result['decisions']:,} recomputed and compared"),
+            ("Snapshots", f"{result['snapshots_checked']:,} compared"),
+            ("Documents", f"{result['documents']:,}"),
+            ("Engine", result["engine_version"]),
+            ("State digest", result["state_digest"]),
+            ("Command digest", result["command_digest"]),
+        ]
+    )

@@ -1,0 +1,79 @@
+"""What the numbers on a tape are called: symbols, currencies and strategies, from the tape's own documents."""
+
+from dataclasses import dataclass, field
+from decimal import Decimal
+from typing import Any
+
+from adapters.journal import (
+    AccountDocument,
+    Block,
+    ConfigurationDocument,
+    InstrumentDocument,
+    JournalReader,
+    StrategyDocument,
+)
+from engine.records import ACCOUNT_DEFINITION, EVENT
+
+
+@dataclass(frozen=True, slots=True)
+class AccountName:
+    """What an account is called; its money is units of 10 ** -`money_decimals` of the currency."""
+
+    name: str
+    currency: str
+    money_decimals: int
+
+
+@dataclass(frozen=True, slots=True)
+class InstrumentName:
+    """What an instrument is called; a price is ticks * tick_size, a quantity lots * lot_size."""
+
+    symbol: str
+    tick_size: Decimal
+    lot_size: Decimal
+
+
+@dataclass(slots=True)
+class Names:
+    """By number; what the tape does not name is called by its number."""
+
+    accounts: dict[int, AccountName] = field(default_factory=dict)
+    instruments: dict[int, InstrumentName] = field(default_factory=dict)
+    strategies: dict[int, str] = field(default_factory=dict)
+    configuration: str = ""
+
+    def account(self, number: int) -> AccountName:
+        return self.accounts.get(number) or AccountName(f"account {number}", "", 0)
+
+    def instrument(self, number: int) -> InstrumentName:
+        return self.instruments.get(number) or InstrumentName(f"instrument {number}", Decimal(1), Decimal(1))
+
+    def strategy(self, number: int) -> str:
+        """The strategy's name; empty for the number of none."""
+        return self.strategies.get(number, "" if number < 0 else f"strategy {number}")
+
+
+def read_names(reader: JournalReader, until_seq: int | None = None) -> Names:
+    """The names that events up to `until_seq` (None: all) have given. Raises JournalDamaged."""
+    names = Names()
+    block: Block | None = None
+    for seq, document in reader.documents(1, until_seq):
+        if isinstance(document, ConfigurationDocument):
+            names.configuration = names.configuration or document.text
+        elif isinstance(document, InstrumentDocument):
+            names.instruments[document.number] = InstrumentName(
+                document.symbol, Decimal(document.tick_size), Decimal(document.lot_size)
+            )
+        elif isinstance(document, AccountDocument | StrategyDocument):
+            if block is None or seq > block.last_seq:
+                block = next(iter(reader.blocks(seq)))
+            _name(names, document, block.events.view(EVENT)[seq - block.first_seq])
+    return names
+
+
+def _name(names: Names, document: AccountDocument | StrategyDocument, event: Any) -> None:
+    if isinstance(document, StrategyDocument):
+        names.strategies[int(event["source"])] = document.name
+        return
+    decimals = int(event.view(ACCOUNT_DEFINITION)["money_decimals"])
+    names.accounts[int(event["account"])] = AccountName(document.name, document.currency, decimals)

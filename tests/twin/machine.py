@@ -1,0 +1,73 @@
+"""The engine, driven event by event and read as plain Python."""
+
+from typing import Any
+
+import numpy as np
+
+from engine.entry import engine_for
+from engine.kinds import DecisionKind
+from engine.records import COMMAND, DECISION_BYTES, EVENT_BYTES, REFUSAL
+from engine.state import DEFAULT_LIMITS, Limits
+from tests.twin.events import encode
+
+SMALL_LIMITS = Limits(accounts=3, instruments=3, orders=8, brackets=1, strategies=3, breakers=1)
+
+
+def rows_as_dicts(rows: Any) -> list[dict[str, Any]]:
+    """The rows of a record array as dicts of Python ints."""
+    names = rows.dtype.names
+    return [dict(zip(names, row, strict=True)) for row in rows.tolist()]
+
+
+def decisions_as_dicts(decisions: np.ndarray) -> list[dict[str, int]]:
+    """Each decision by the names of its kind, without what is zero."""
+    found = []
+    for row in decisions.view(COMMAND):
+        dtype = REFUSAL if row["kind"] == DecisionKind.REFUSAL else COMMAND
+        (item,) = rows_as_dicts(row.reshape(1).view(dtype))
+        found.append({name: value for name, value in item.items() if value})
+    return found
+
+
+class Machine:
+    """A state of the engine and what it decided, in bytes."""
+
+    def __init__(self, limits: Limits = DEFAULT_LIMITS, state: np.ndarray | None = None) -> None:
+        self.engine = engine_for(limits)
+        self.limits = limits
+        self.bytes = self.engine.new_state() if state is None else state
+        self.outbox = self.engine.new_outbox()
+        per_event = self.engine.outbox_layout["items"].shape[0]
+        self.decisions = np.zeros((per_event + 1024) * DECISION_BYTES, dtype=np.uint8)
+
+    @property
+    def state(self) -> Any:
+        return self.engine.view(self.bytes)
+
+    def fold(self, tape: np.ndarray) -> np.ndarray:
+        """Apply these events' bytes; returns the bytes of the decisions."""
+        count = len(tape) // EVENT_BYTES
+        first = 0
+        written = []
+        while first < count:
+            applied, made = self.engine.fold(self.bytes, tape, first, count - first, self.outbox, self.decisions)
+            assert applied > 0
+            first += applied
+            written.append(self.decisions[: made * DECISION_BYTES].copy())
+        return np.concatenate(written) if written else np.zeros(0, np.uint8)
+
+    def tell(self, *events: dict[str, int]) -> list[dict[str, int]]:
+        """Apply these events; returns the decisions as dicts, without what is zero."""
+        return decisions_as_dicts(self.fold(encode(*events)))
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        """A table of the state as dicts."""
+        return rows_as_dicts(self.state[table])
+
+    def position(self, account: int = 0, instrument: int = 0) -> Any:
+        return self.state.positions[account, instrument]
+
+    def order(self, number: int) -> Any:
+        """The record of an order that the table still holds."""
+        (found,) = [row for row in self.state.orders if row.order == number]
+        return found
