@@ -44,7 +44,7 @@ MEANINGS = {
     Reason.SIGNAL_EXPIRED: "The signal is older than the time it is valid for.",
     Reason.QUANTITY_BELOW_MINIMUM: "The order is smaller than the instrument's minimum; limit: that, seen: its lots.",
     Reason.QUANTITY_ABOVE_MAXIMUM: "The order is larger than the instrument's maximum; limit: that, seen: its lots.",
-    Reason.NOTIONAL_BELOW_MINIMUM: "The order is worth less than the instrument's minimum; limit: that, seen: its worth.",
+    Reason.NOTIONAL_BELOW_MINIMUM: "The order is worth less than the instrument's minimum; limit: that, seen: this.",
     Reason.ALREADY_AT_TARGET: "What is held and on its way is what is asked for; limit: the target, seen: the sum.",
     Reason.SHORT_NOT_ALLOWED: "The instrument may not be sold short.",
     Reason.ACTION_UNKNOWN: "There is no such action of a signal or an operator.",

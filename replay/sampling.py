@@ -223,8 +223,6 @@ def _see(state: Any, watch: Any, event: Any) -> None:
     if number >= len(state.instruments) or state.last_refused_seq == state.seq:
         return
     instrument = state.instruments[number]
-    if not instrument.defined:
-        return
     if event.kind <= EventKind.MARK_PRICE:
         _see_price(watch.instruments[number], instrument, event)
     elif event.kind == EventKind.ORDER_REJECTED:

@@ -175,7 +175,7 @@ class Venue:
                 quantity_lots=quantity,
                 limit_ticks=limit,
                 trigger_ticks=trigger,
-            )  # fmt: skip
+            )
         )
 
     def wait_until(self, ts_ns: int) -> list[Report]:

@@ -89,7 +89,8 @@ def _write_order(ex: Any, command: Any, slot: Any, number: Any, sent_ts_ns: Any)
     order.side = -1 if order.order_flags & OrderFlag.SELL else 1
     order.book_side = SELLS if order.side < 0 else BUYS
     kind = order.order_type
-    order.limited = 1 if kind == OrderType.LIMIT or kind == OrderType.STOP_LIMIT or kind == OrderType.TAKE_PROFIT_LIMIT else 0
+    after_trigger = kind == OrderType.STOP_LIMIT or kind == OrderType.TAKE_PROFIT_LIMIT
+    order.limited = 1 if kind == OrderType.LIMIT or after_trigger else 0
     order.waits = 1 if OrderType.STOP <= kind <= OrderType.TAKE_PROFIT_LIMIT else 0
     order.quantity_lots = command.quantity_lots
     order.filled_lots = 0

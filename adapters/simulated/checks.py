@@ -62,9 +62,9 @@ def _terms_invalid(ex: Any, row: Any, order: Any) -> Any:
         return np.int64(Reason.EXCHANGE_PRICE_OFF_TICK)
     if order.waits != 0 and not 0 < order.trigger_ticks <= TICKS_MAX:
         return np.int64(Reason.EXCHANGE_TRIGGER_INVALID)
-    if kind == OrderType.TRAILING_STOP:
-        if not (0 < order.trail_ticks <= TICKS_MAX and 0 <= order.trigger_ticks <= TICKS_MAX):
-            return np.int64(Reason.EXCHANGE_TRIGGER_INVALID)
+    trails = 0 < order.trail_ticks <= TICKS_MAX and 0 <= order.trigger_ticks <= TICKS_MAX
+    if kind == OrderType.TRAILING_STOP and not trails:
+        return np.int64(Reason.EXCHANGE_TRIGGER_INVALID)
     if (kind == OrderType.MARKET or kind == OrderType.TRAILING_STOP) and row.book == BOOK_NONE:
         return np.int64(Reason.EXCHANGE_NO_MARKET)
     if order.quantity_lots <= 0:
@@ -72,9 +72,9 @@ def _terms_invalid(ex: Any, row: Any, order: Any) -> Any:
     tif = order.time_in_force
     if tif < TimeInForce.GTC or tif > TimeInForce.GTD:
         return np.int64(Reason.EXCHANGE_ORDER_INVALID)
-    if order.order_flags & OrderFlag.POST_ONLY:
-        if order.limited == 0 or tif == TimeInForce.IOC or tif == TimeInForce.FOK:
-            return np.int64(Reason.EXCHANGE_ORDER_INVALID)
+    may_rest = order.limited != 0 and tif != TimeInForce.IOC and tif != TimeInForce.FOK
+    if order.order_flags & OrderFlag.POST_ONLY and not may_rest:
+        return np.int64(Reason.EXCHANGE_ORDER_INVALID)
     if tif == TimeInForce.GTD and order.expire_ts_ns <= ex.time_ns:
         return np.int64(Reason.EXCHANGE_EXPIRED)
     return np.int64(Reason.NONE)

@@ -215,10 +215,7 @@ def _act(ex: Any, row: Any, number: Any) -> Any:
     for side in range(2):
         if _trigger_stop(ex, row, number, side):
             return True
-    for side in range(2):
-        if _trigger_target(ex, row, number, side):
-            return True
-    return False
+    return _trigger_target(ex, row, number, BUYS) or _trigger_target(ex, row, number, SELLS)
 
 
 @kernel
@@ -278,12 +275,12 @@ def _trigger_stop(ex: Any, row: Any, number: Any, side: Any) -> Any:
     if sees > row.acts_below[side]:
         return False
     slot = row.heads[STOPS + side]
+    stop_rank = row.head_ranks[STOPS + side]
     trail = row.heads[TRAILS + side]
     if trail != 0:
         trail_rank = row.head_ranks[TRAILS + side] - row.trail_best[side]
-        if slot == 0 or trail_rank < row.head_ranks[STOPS + side]:
-            slot = trail
-        elif trail_rank == row.head_ranks[STOPS + side] and ex.orders[trail - 1].priority < ex.orders[slot - 1].priority:
+        is_older = slot == 0 or ex.orders[trail - 1].priority < ex.orders[slot - 1].priority
+        if trail_rank < stop_rank or (trail_rank == stop_rank and is_older):
             slot = trail
     trigger(ex, row, slot, number, sees)
     return True

@@ -33,7 +33,7 @@ WORKING = np.int64(0)  # takers: what is left of market orders, and orders that 
 LIMITS = np.int64(2)
 STOPS = np.int64(4)
 TARGETS = np.int64(6)  # take-profits, and trailing stops that wait for their activation price
-TRAILS = np.int64(8)  # trailing stops that follow the market as one, `trail_best` being the best price that all of them saw
+TRAILS = np.int64(8)  # trailing stops that follow the market as one; `trail_best` is the best price they saw
 LISTS = 10
 
 # What the book was last made of.

@@ -79,7 +79,7 @@ def venue_of(terms: Terms) -> Venue:
                 taker_fee_ppm=terms.taker_ppm,
                 fee_in_base=terms.fee_in_base,
                 margin_initial_ppm=terms.margin_ppm,
-            )  # fmt: skip
+            )
         ],
     )
 

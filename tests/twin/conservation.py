@@ -43,17 +43,17 @@ def _check_account(account: dict[str, Any], positions: list[dict[str, Any]], fau
 
 
 def _check_open_lots(orders: list[dict[str, Any]], positions: list[list[dict[str, Any]]]) -> None:
+    left: dict[tuple[int, int, int], int] = {}
+    for order in orders:
+        if order["status"] in OPEN:
+            lots = order["quantity_lots"] - order["filled_lots"]
+            assert lots >= 0
+            key = (order["account"], order["instrument"], order["side"])
+            left[key] = left.get(key, 0) + lots
     for account, row in enumerate(positions):
         for instrument, position in enumerate(row):
-            for side, name in ((1, "open_buy_lots"), (-1, "open_sell_lots")):
-                left = [
-                    order["quantity_lots"] - order["filled_lots"]
-                    for order in orders
-                    if order["status"] in OPEN
-                    and (order["account"], order["instrument"], order["side"]) == (account, instrument, side)
-                ]
-                assert position[name] == sum(left), name
-                assert all(lots >= 0 for lots in left)
+            assert position["open_buy_lots"] == left.get((account, instrument, 1), 0)
+            assert position["open_sell_lots"] == left.get((account, instrument, -1), 0)
 
 
 def _check_slots(state: Any, orders: list[dict[str, Any]]) -> None:

@@ -10,7 +10,13 @@ from hypothesis import strategies as st
 from engine.arithmetic import INT64_MAX, MONEY_MAX, money_fits, mul_div, mul_div_up, product_fits, share
 
 NOT_NEGATIVE = st.integers(0, INT64_MAX)
-DIVISOR = st.integers(1, 2**61)
+DIVISOR_MAX = 2**61
+# Every number of bits, and both sides of each power of two: the division takes as many bits at once as it can.
+DIVISOR = st.builds(
+    lambda bits, more: min(max(2**bits + more, 1), DIVISOR_MAX),
+    st.integers(0, 61),
+    st.one_of(st.integers(-2, 2), st.integers(0, 2**60)),
+)
 INT64 = st.integers(-(2**63), INT64_MAX)
 
 

@@ -122,10 +122,13 @@ def test_engine_keeps_floats_away_from_money() -> None:
                 breaches.append(f"{at(file, node)}: the float {node.value}")
             elif isinstance(node, ast.BinOp | ast.AugAssign) and isinstance(node.op, ast.Div):
                 breaches.append(f"{at(file, node)}: true division")
-            elif isinstance(node, ast.Attribute) and isinstance(node.value, ast.Name) and node.value.id == "np":
-                if node.attr in NUMPY_FORBIDDEN:
-                    breaches.append(f"{at(file, node)}: np.{node.attr}")
+            elif _is_forbidden_numpy(node):
+                breaches.append(f"{at(file, node)}: {ast.unparse(node)}")
     assert not breaches, "\n".join(breaches)
+
+
+def _is_forbidden_numpy(node: ast.AST) -> bool:
+    return isinstance(node, ast.Attribute) and ast.unparse(node.value) == "np" and node.attr in NUMPY_FORBIDDEN
 
 
 def _float_lines(file: Path) -> set[int]:
@@ -134,9 +137,8 @@ def _float_lines(file: Path) -> set[int]:
     for node in tree(file).body:
         if isinstance(node, ast.FunctionDef) and (file.name, node.name) in FLOAT_ESTIMATES:
             lines |= set(range(node.lineno, (node.end_lineno or node.lineno) + 1))
-        elif isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            if (file.name, node.targets[0].id) in FLOAT_LITERALS:
-                lines.add(node.lineno)
+        elif isinstance(node, ast.Assign) and (file.name, ast.unparse(node.targets[0])) in FLOAT_LITERALS:
+            lines.add(node.lineno)
     return lines
 
 

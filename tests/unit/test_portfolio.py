@@ -223,16 +223,13 @@ def test_large_amounts_are_exact_until_the_engine_stops(chance: random.Random, u
         if not machine.state.fault:
             compare(machine, twin)
         elif machine.state.fault_seq == machine.state.seq:
-            assert _is_large(twin), "a fault without a reason"
+            assert _is_large(twin, item), "a fault without a reason"
 
 
-def _is_large(twin: Twin) -> bool:
-    """Whether some amount that the twin knows is within reach of the limit: a few amounts are added before it."""
+def _is_large(twin: Twin, last: dict[str, int]) -> bool:
+    """Whether some amount is within reach of the limit: what the twin knows, or what is held at the last price."""
     amounts = [value for account in twin.ledger.accounts.values() for value in vars(account).values()]
+    price = max(last.get("price_ticks", 0), last.get("mark_ticks", 0))
     for (_, number), position in twin.ledger.positions.items():
-        instrument = twin.instruments[number]
-        amounts += [
-            *vars(position).values(),
-            position.quantity_lots * instrument.mark_ticks * instrument.tick_lot_units,
-        ]
+        amounts += [*vars(position).values(), position.quantity_lots * price * twin.instruments[number].tick_lot_units]
     return max(map(abs, amounts)) > MONEY_MAX // 4

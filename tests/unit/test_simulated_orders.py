@@ -2,10 +2,17 @@
 
 import pytest
 
-from adapters.simulated import AccountTerms, ExchangeTerms, InstrumentTerms
+from adapters.simulated import (
+    AccountTerms,
+    ExchangeFault,
+    ExchangeTerms,
+    InstrumentTerms,
+    SlippageModel,
+    build_exchange,
+)
 from engine.kinds import AccountKind, EventKind, OrderType, TimeInForce
 from engine.reasons import Reason
-from tests.simulated_venue import LIMITS, Venue, order_row, shorts
+from tests.simulated_venue import LIMITS, SUBMIT, Venue, order_row, shorts
 
 LIMIT, STOP, STOP_LIMIT = OrderType.LIMIT, OrderType.STOP, OrderType.STOP_LIMIT
 TAKE_PROFIT, TAKE_PROFIT_LIMIT, TRAILING = OrderType.TAKE_PROFIT, OrderType.TAKE_PROFIT_LIMIT, OrderType.TRAILING_STOP
@@ -318,8 +325,6 @@ def test_latency_delays_commands_and_reports():
 
 
 def test_slippage_of_fixed_ticks_is_for_orders_without_a_limit():
-    from adapters.simulated import SlippageModel
-
     venue = Venue(ExchangeTerms(slippage_model=SlippageModel.TICKS, slippage_ticks=3))
     venue.quote(2, 102, 10, 10)
     assert venue.order(1)[1].price == 105
@@ -328,9 +333,41 @@ def test_slippage_of_fixed_ticks_is_for_orders_without_a_limit():
 
 
 def test_slippage_by_volume_share_is_rounded_against_us():
-    from adapters.simulated import SlippageModel
-
     venue = Venue(ExchangeTerms(slippage_model=SlippageModel.VOLUME_SHARE, impact_ppm=100_000))
     venue.quote(10_000, 10_002, 10, 10)
     assert venue.order(1, quantity=5)[1].price == 10_253  # 10002 * 0.1 * 0.5^2 = 250.05
     assert venue.order(2, quantity=1, sell=True)[1].price == 9_990
+
+
+def test_full_rings_are_a_fault():
+    venue = Venue(ExchangeTerms(latency_in_ns=5))
+    for number in range(4 * LIMITS.orders):
+        venue.call(SUBMIT, order_row(number + 1, LIMIT, 1, limit=5))
+    assert int(venue.record.fault) == ExchangeFault.NONE
+    venue.call(SUBMIT, order_row(999))
+    assert int(venue.record.fault) == ExchangeFault.ARRIVALS_FULL
+    assert len(venue.wait_until(5)) == 4 * LIMITS.orders
+    assert int(venue.record.fault) == ExchangeFault.ARRIVALS_FULL
+
+    venue = Venue(ExchangeTerms(latency_out_ns=5))
+    for number in range(4 * LIMITS.orders + 1):
+        venue.call(SUBMIT, order_row(number + 1))
+        venue._arrivals()
+    assert int(venue.record.fault) == ExchangeFault.REPORTS_FULL
+
+
+@pytest.mark.parametrize(
+    ("terms", "instrument", "words"),
+    [
+        (ExchangeTerms(latency_in_ns=-1), InstrumentTerms(0, 1), "latencies"),
+        (ExchangeTerms(impact_ppm=1_000_001), InstrumentTerms(0, 1), "impact"),
+        (ExchangeTerms(), InstrumentTerms(1, 1), "instrument 0: expected an account below 1"),
+        (ExchangeTerms(), InstrumentTerms(0, 0), "tick value"),
+        (ExchangeTerms(), InstrumentTerms(0, 1, maker_fee_ppm=1_000_000), "fees"),
+    ],
+)
+def test_terms_that_make_no_sense_are_refused(terms, instrument, words):
+    with pytest.raises(ValueError, match=words):
+        build_exchange(terms, [AccountTerms(AccountKind.MARGIN, 1)], [instrument], LIMITS)
+    with pytest.raises(ValueError, match="at most 2 accounts"):
+        build_exchange(terms, [AccountTerms(AccountKind.MARGIN, 1)] * 3, [instrument], LIMITS)
