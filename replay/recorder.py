@@ -9,9 +9,9 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from adapters.journal import Document, JournalWriter, Snapshot
+from adapters.journal import BlockBuffer, Document, JournalWriter, Snapshot
 from adapters.version import engine_version
-from engine.records import DECISION_BYTES, EVENT_BYTES
+from engine.records import DECISION_BYTES
 
 Bytes = NDArray[np.uint8]
 
@@ -21,16 +21,8 @@ _DECISIONS_IN_A_BLOCK = 16_384
 
 
 @dataclass(slots=True)
-class Buffer:
-    """The events and decisions of one block while it is written."""
-
-    events: Bytes
-    decisions: Bytes
-
-
-@dataclass(slots=True)
 class _Block:
-    buffer: Buffer
+    buffer: BlockBuffer
     events: int
     decisions: int
     state_digest: bytes
@@ -47,7 +39,7 @@ class Recorder:
     outbox_items: int
     layout: Mapping[str, int]
     snapshot_every_events: int = 0
-    _free: "queue.Queue[Buffer]" = field(default_factory=queue.Queue)
+    _free: "queue.Queue[BlockBuffer]" = field(default_factory=queue.Queue)
     _full: "queue.Queue[_Block | None]" = field(default_factory=queue.Queue)
     _failure: BaseException | None = None
     _thread: threading.Thread | None = None
@@ -57,9 +49,7 @@ class Recorder:
 
     def __post_init__(self) -> None:
         for _ in range(_BUFFERS if self.journal else 1):
-            events = np.zeros(self.block_events * EVENT_BYTES, dtype=np.uint8)
-            decisions = np.zeros((_DECISIONS_IN_A_BLOCK + self.outbox_items) * DECISION_BYTES, dtype=np.uint8)
-            self._free.put(Buffer(events, decisions))
+            self._free.put(BlockBuffer(self.block_events, _DECISIONS_IN_A_BLOCK + self.outbox_items))
         if self.journal:
             self._thread = threading.Thread(target=self._write_blocks, name="journal-writer", daemon=True)
             self._thread.start()
@@ -74,7 +64,7 @@ class Recorder:
         """The hash of every decision so far, in order; complete after `close`."""
         return self._commands.hexdigest()
 
-    def next_buffer(self) -> Buffer:
+    def next_buffer(self) -> BlockBuffer:
         """A buffer to fill; waits for the writer where it has fallen behind."""
         self._raise_failure()
         buffer = self._free.get()
@@ -83,7 +73,7 @@ class Recorder:
 
     def record(
         self,
-        buffer: Buffer,
+        buffer: BlockBuffer,
         events: int,
         decisions: int,
         state: Bytes,
@@ -134,10 +124,8 @@ class Recorder:
 
     def _write(self, block: _Block) -> None:
         assert self.journal is not None
-        events = block.buffer.events[: block.events * EVENT_BYTES]
-        decisions = block.buffer.decisions[: block.decisions * DECISION_BYTES]
-        self._commands.update(decisions.data)
-        self.journal.append(events, decisions, block.state_digest, block.documents)
+        self._commands.update(block.buffer.decisions[: block.decisions * DECISION_BYTES].data)
+        self.journal.append_buffer(block.buffer, block.events, block.decisions, block.state_digest, block.documents)
         if block.snapshot is not None:
             self.journal.save_snapshot(block.snapshot)
 

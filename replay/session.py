@@ -23,7 +23,7 @@ from engine.kinds import EventKind
 from engine.reasons import Reason
 from engine.records import EVENT, EVENT_BYTES
 from replay.loop import LOOP, Loop, Status, StrategyForm
-from replay.recorder import Buffer, Recorder, state_digest
+from replay.recorder import Recorder, state_digest
 from replay.rows import IntRow
 
 Bytes = NDArray[np.uint8]
@@ -85,7 +85,7 @@ class Session:
         self._documents: dict[int, Document] = {}
         self._said_ahead: list[Numbered] = []
         self._market = np.zeros(0, dtype=np.uint8)
-        self._buffer: Buffer = recorder.next_buffer()
+        self._buffer = recorder.next_buffer()
         self._renew_arguments()
 
     def run(

@@ -1,5 +1,6 @@
 """The tape on disk: blocks of events in a hash chain, their documents, and snapshots."""
 
+from adapters.journal.blocks import BlockBuffer
 from adapters.journal.documents import (
     AccountDocument,
     ConfigurationDocument,
@@ -18,6 +19,7 @@ from adapters.journal.port import Block, Durability, Manifest, Snapshot
 __all__ = [
     "AccountDocument",
     "Block",
+    "BlockBuffer",
     "ConfigurationDocument",
     "Document",
     "Durability",

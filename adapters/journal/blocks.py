@@ -18,35 +18,57 @@ NO_DOCUMENTS = bytes(DIGEST_BYTES)
 
 _HEADER = struct.Struct("<32s8sIIqqqqqq32s32s32s")
 HEADER_BYTES = _HEADER.size
-assert HEADER_BYTES % 64 == 0, "events stay aligned behind the header"
+ALIGNMENT_BYTES = 64
+assert HEADER_BYTES % ALIGNMENT_BYTES == 0, "events stay aligned behind the header"
 
 
-def block_bytes(events: Bytes, decisions: Bytes) -> int:
-    """How many bytes the block of these records has."""
-    return HEADER_BYTES + len(events) + len(decisions)
+class BlockBuffer:
+    """Memory for one block while it is made: `events` and `decisions` lie where the block has them, after its header.
+
+    Both are flat uint8 arrays, 64 bytes a record, to be filled from their start. A block that is made in a buffer is
+    stored without being copied together first.
+    """
+
+    def __init__(self, events_max: int, decisions_max: int) -> None:
+        self._bytes = aligned(HEADER_BYTES + events_max * EVENT_BYTES + decisions_max * DECISION_BYTES)
+        self._bytes.fill(0)  # touched now, so that the first block does not wait for the system's memory
+        self.events = self._bytes[HEADER_BYTES : HEADER_BYTES + events_max * EVENT_BYTES]
+        self.decisions = self._bytes[HEADER_BYTES + events_max * EVENT_BYTES :]
+
+    def close_up(self, events: int, decisions: int) -> Bytes:
+        """The bytes of a block of so many records, its header still to be written; decisions follow the events."""
+        first = HEADER_BYTES + events * EVENT_BYTES
+        last = first + decisions * DECISION_BYTES
+        if events * EVENT_BYTES < len(self.events):
+            self._bytes[first:last] = self.decisions[: decisions * DECISION_BYTES].copy()
+        return self._bytes[:last]
 
 
-def encode_block(
-    buffer: Bytes,
+def aligned(size: int) -> Bytes:
+    """An array of bytes that starts at a multiple of the alignment."""
+    room = np.empty(size + ALIGNMENT_BYTES, np.uint8)
+    start = -room.ctypes.data % ALIGNMENT_BYTES
+    return room[start : start + size]
+
+
+def seal_block(
+    value: Bytes,
     first_seq: int,
-    events: Bytes,
-    decisions: Bytes,
+    events: int,
     state_digest: bytes,
     previous_hash: bytes,
     documents_count: int,
     documents_hash: bytes,
 ) -> memoryview:
-    """Write the block into `buffer`, which must have room for `block_bytes`; the view of its bytes."""
-    size = block_bytes(events, decisions)
-    times = events.view(EVENT)["ts_ns"]
-    value = buffer[:size]
+    """Write the header of a block of so many events before its records, with its hash; the view of its bytes."""
+    times = value[HEADER_BYTES : HEADER_BYTES + events * EVENT_BYTES].view(EVENT)["ts_ns"]
     header = _HEADER.pack(
         bytes(DIGEST_BYTES),
         MAGIC,
         FORMAT_VERSION,
         HEADER_BYTES,
-        len(events) // EVENT_BYTES,
-        len(decisions) // DECISION_BYTES,
+        events,
+        (len(value) - HEADER_BYTES) // DECISION_BYTES - events,
         first_seq,
         documents_count,
         int(times[0]),
@@ -56,8 +78,6 @@ def encode_block(
         state_digest,
     )
     value[:HEADER_BYTES] = np.frombuffer(header, np.uint8)
-    value[HEADER_BYTES : HEADER_BYTES + len(events)] = events
-    value[HEADER_BYTES + len(events) :] = decisions
     value[:DIGEST_BYTES] = np.frombuffer(digest(value[DIGEST_BYTES:].data), np.uint8)
     return value.data
 

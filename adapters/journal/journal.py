@@ -9,12 +9,14 @@ import numpy as np
 
 from adapters.errors import JournalDamaged, UserError
 from adapters.journal.blocks import (
+    ALIGNMENT_BYTES,
+    BlockBuffer,
     Chain,
-    block_bytes,
+    aligned,
     check_records,
     decode_block,
     documents_hash,
-    encode_block,
+    seal_block,
 )
 from adapters.journal.documents import Document, decode_document, encode_document, hash_word
 from adapters.journal.port import (
@@ -42,13 +44,12 @@ from adapters.journal.sealed import (
     seq_key,
     unseal,
 )
-from engine.records import EVENT
+from engine.records import DECISION_BYTES, EVENT, EVENT_BYTES
 
 NONE: Mapping[int, Document] = MappingProxyType({})
 
 # How much a reader copies out of one view: enough to make views rare, little enough to keep them short.
 BATCH_BYTES = 4 << 20
-ALIGNMENT_BYTES = 64
 
 _encoder = msgspec.msgpack.Encoder(order="deterministic")
 
@@ -97,7 +98,6 @@ class JournalWriter:
         self._store = store
         self._head = head
         self._has_grown = False
-        self._buffer = np.empty(0, np.uint8)
 
     @property
     def next_seq(self) -> int:
@@ -114,17 +114,31 @@ class JournalWriter:
         of the event that carries their `document_hash`. Raises `ValueError` for records that cannot be a block and
         `UserError` where the disk is full.
         """
+        check_records(self.next_seq, events, decisions)
+        events_count, decisions_count = len(events) // EVENT_BYTES, len(decisions) // DECISION_BYTES
+        buffer = BlockBuffer(events_count, decisions_count)
+        buffer.events[:] = events
+        buffer.decisions[:] = decisions
+        return self.append_buffer(buffer, events_count, decisions_count, state_digest, documents)
+
+    def append_buffer(
+        self,
+        buffer: BlockBuffer,
+        events: int,
+        decisions: int,
+        state_digest: bytes,
+        documents: Mapping[int, Document] = NONE,
+    ) -> int:
+        """As `append`, for the first so many records of a buffer, which are stored as they lie there."""
         first_seq = self.next_seq
-        last_seq = check_records(first_seq, events, decisions)
+        records = buffer.events[: events * EVENT_BYTES], buffer.decisions[: decisions * DECISION_BYTES]
+        last_seq = check_records(first_seq, *records)
         if len(state_digest) != DIGEST_BYTES:
             raise ValueError(f"state_digest: has {len(state_digest)} bytes, expected {DIGEST_BYTES}")
-        sealed = _sealed_documents(first_seq, events, documents)
-        size = block_bytes(events, decisions)
-        if len(self._buffer) < size:
-            self._buffer = aligned(size)
+        sealed = _sealed_documents(first_seq, records[0], documents)
         hashes = documents_hash([(seq, value[:DIGEST_BYTES]) for seq, value in sealed])
-        value = encode_block(
-            self._buffer, first_seq, events, decisions, state_digest, self._head.hash, len(sealed), hashes
+        value = seal_block(
+            buffer.close_up(events, decisions), first_seq, events, state_digest, self._head.hash, len(sealed), hashes
         )
         head = Head(last_seq, self._head.blocks + 1, first_seq, bytes(value[:DIGEST_BYTES]))
         changes: list[Change] = [(Table.BLOCKS, seq_key(first_seq), value)]
@@ -337,13 +351,6 @@ def open_snapshot(view: View, manifest: Manifest, key: bytes, value: memoryview)
 def snapshot_name(key: bytes) -> str:
     """What to call a snapshot in a message, also where its key is damaged."""
     return str(int.from_bytes(key, "big")) if len(key) == 8 else key.hex()
-
-
-def aligned(size: int) -> Bytes:
-    """A buffer of `size` bytes whose first lies on a 64-byte boundary."""
-    room = np.empty(size + ALIGNMENT_BYTES, np.uint8)
-    start = -room.ctypes.data % ALIGNMENT_BYTES
-    return room[start : start + size]
 
 
 def _check_snapshot(view: View, manifest: Manifest, snapshot: Snapshot) -> None:

@@ -25,8 +25,6 @@ DATA_FILE = "data.mdb"
 PAGE_BYTES = mmap.PAGESIZE
 
 MAP_BYTES_AT_FIRST = 64 << 20
-# How far ahead of the writes the file's space is reserved where LMDB writes through the memory map.
-RESERVE_BYTES = 64 << 20
 # What a commit may need besides its values: copies of tree pages.
 TREE_BYTES = 1 << 20
 # Below this, mapped pages are let go later, together with others.
@@ -38,13 +36,13 @@ class Access(Enum):
 
     READ = "read"
     WRITE_SYNCED = "write_synced"
-    WRITE_MAPPED = "write_mapped"
+    WRITE_UNSYNCED = "write_unsynced"
 
 
 _FLAGS: dict[Access, dict[str, bool]] = {
     Access.READ: {"readonly": True, "create": False},
     Access.WRITE_SYNCED: {},
-    Access.WRITE_MAPPED: {"writemap": True, "sync": False, "metasync": False},
+    Access.WRITE_UNSYNCED: {"sync": False, "metasync": False},
 }
 
 _DAMAGE = (
@@ -127,15 +125,12 @@ class Environment:
         size = TREE_BYTES + sum(len(value) + PAGE_BYTES for _, _, value in changes if value is not None)
         while True:
             try:
-                self._reserve(size)
-                written = self._commit(changes)
+                self._commit(changes)
             except lmdb.MapFullError:
                 self._grow()
                 continue
             except (OSError, lmdb.Error) as error:
                 raise self._write_failure(error, size) from error
-            for address, length in written:
-                forget(address, length)
             return
 
     def sync(self) -> None:
@@ -151,12 +146,10 @@ class Environment:
             self._open(access)
 
     def stop_writing(self) -> None:
-        """Make everything safe, give back space that was reserved and not needed, and go on for other readers."""
+        """Make everything safe, and go on for other readers."""
         with self._gate.alone():
             self.sync()
-            used_bytes = self._used_bytes()
             self._lmdb.close()
-            os.truncate(self.folder / DATA_FILE, used_bytes)
             if self.users > 1:
                 self._open(Access.READ)
 
@@ -166,11 +159,6 @@ class Environment:
 
     def _open(self, access: Access) -> None:
         size = _file_bytes(self.folder)
-        if access is Access.WRITE_MAPPED and size == 0:
-            # Nothing is reserved yet: the first pages are written as the system does it.
-            self._open(Access.WRITE_SYNCED)
-            self._lmdb.close()
-            size = _file_bytes(self.folder)
         flags = _FLAGS[access]
         if access is Access.READ and not os.access(self.folder, os.W_OK):
             # Without the right to enter itself in the lock file a reader can only trust that nobody writes.
@@ -190,8 +178,6 @@ class Environment:
         except BaseException:
             self._lmdb.close()
             raise
-        self._access = access
-        self._reserved_bytes = 0
 
     def _open_tables(self, create: bool) -> "dict[Table, lmdb._Database]":
         if create:
@@ -214,46 +200,14 @@ class Environment:
         map_bytes = 2 * self._lmdb.info()["map_size"]
         with self._gate.alone():
             self._lmdb.set_mapsize(map_bytes)
-        # Through the map, LMDB has just cut or stretched the file to the new size.
-        self._reserved_bytes = min(self._reserved_bytes, map_bytes)
 
-    def _commit(self, changes: Sequence[Change]) -> list[tuple[int, int]]:
-        """One transaction; where the large values went, for a writer through the map."""
-        written = []
+    def _commit(self, changes: Sequence[Change]) -> None:
         with self._lmdb.begin(write=True, buffers=True) as transaction:
             for table, key, value in changes:
                 if value is None:
                     transaction.delete(key, db=self.tables[table])
-                    continue
-                transaction.put(key, value, db=self.tables[table])
-                if self._access is Access.WRITE_MAPPED and len(value) >= FORGET_BYTES:
-                    stored = transaction.get(key, db=self.tables[table])
-                    assert stored is not None
-                    written.append(extent(stored))
-        return written
-
-    def _used_bytes(self) -> int:
-        return (self._lmdb.info()["last_pgno"] + 1) * self._lmdb.stat()["psize"]
-
-    def _reserve(self, size: int) -> None:
-        """Reserve the file's next bytes: a write through the map to a full disk would kill the process."""
-        if self._access is not Access.WRITE_MAPPED:
-            return
-        needed = self._used_bytes() + size
-        if needed <= self._reserved_bytes:
-            return
-        try:
-            self._allocate(needed + RESERVE_BYTES)
-        except OSError:
-            self._allocate(needed)
-
-    def _allocate(self, size: int) -> None:
-        file = os.open(self.folder / DATA_FILE, os.O_RDWR)
-        try:
-            os.posix_fallocate(file, self._reserved_bytes, size - self._reserved_bytes)
-        finally:
-            os.close(file)
-        self._reserved_bytes = size
+                else:
+                    transaction.put(key, value, db=self.tables[table])
 
     def _write_failure(self, error: OSError | lmdb.Error, size: int) -> UserError:
         number = error.errno if isinstance(error, OSError) else error.code

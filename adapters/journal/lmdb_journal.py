@@ -1,6 +1,5 @@
 """A journal in a folder: an LMDB environment, a lock for its writer, and how to create, extend and read it."""
 
-import os
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
@@ -26,9 +25,7 @@ from adapters.journal.pages import page_damage
 from adapters.journal.port import Change, Durability, Manifest, Table
 from adapters.journal.writer_lock import LOCK_FILE, WriterLock, has_writer
 
-# Writing through the memory map is five times as fast, and safe only where space can be reserved ahead.
-_FAST_ACCESS = Access.WRITE_MAPPED if hasattr(os, "posix_fallocate") else Access.WRITE_SYNCED
-_WRITE_ACCESS = {Durability.EVERY_COMMIT: Access.WRITE_SYNCED, Durability.ON_CLOSE: _FAST_ACCESS}
+_WRITE_ACCESS = {Durability.EVERY_COMMIT: Access.WRITE_SYNCED, Durability.ON_CLOSE: Access.WRITE_UNSYNCED}
 
 
 def create_journal(

@@ -70,7 +70,7 @@ class LmdbPlace:
 
     @contextmanager
     def raw(self) -> Iterator[Store]:
-        store = LmdbStore(self.folder, Access.WRITE_MAPPED)
+        store = LmdbStore(self.folder, Access.WRITE_UNSYNCED)
         try:
             yield store
         finally:

@@ -62,13 +62,18 @@ def _bars(side: str) -> tuple[Any, np.ndarray]:
 
 
 def _with_quotes(bids: np.ndarray, asks: np.ndarray) -> np.ndarray:
-    """Each minute the quote of both closes, and then the bar of the bid."""
+    """Each minute the quote of both closes of the minute before, and then the bar of the bid.
+
+    There the book of a minute stands only after both its bars, so that what is ordered on the bid's bar meets the
+    book of the minute before. Where the ask's close lies below the bid's, both are the bid's.
+    """
+    before = np.maximum(np.arange(len(bids)) - 1, 0)
     quotes = np.zeros(len(bids), dtype=QUOTE)
     quotes["kind"] = EventKind.QUOTE
     quotes["source"] = 1  # another source than the bars', so that the exchange trades on the quotes
     quotes["ts_ns"] = quotes["ts_exchange_ns"] = bids["ts_ns"]
-    quotes["bid_ticks"] = bids["close_ticks"]
-    quotes["ask_ticks"] = asks["close_ticks"]
+    quotes["bid_ticks"] = bids["close_ticks"][before]
+    quotes["ask_ticks"] = np.maximum(asks["close_ticks"], bids["close_ticks"])[before]
     rows = np.empty(2 * len(bids), dtype=EVENT)
     rows[::2] = quotes.view(EVENT)
     rows[1::2] = bids.view(EVENT)
@@ -102,7 +107,14 @@ def _crossing(last_ts_ns: int) -> Callable[[Any], list[Signal]]:
 
 
 def test_gbpusd_minutes() -> None:
-    """TO BE MEASURED"""
+    """Orders (2,984) and positions (1,492) agree exactly; the balance does but for two things that are left out.
+
+    It is 1,111,192.68 USD here and 1,088,115.65 there, 23,077.03 less. Of that, 22,380 are exactly 7.50 for each
+    order: there a bar without volume shows 250,000 at the touch, so that the other 750,000 of an order trade one
+    tick worse (two fills an order, as the count of account events says: 2 x 2,984 and 26 more). The last 697.03
+    are left to the rollover interest of 25 nights, which is not modelled here; from the rates of the month it
+    comes to between 100 and 440 paid, by the hour and the tripled days assumed, so that some 260 remain unexplained.
+    """
     cases = json.loads(shared_data("expected/nautilus_expected.json").read_text())["cases"]
     expected = cases[0]["expected"]
     configuration, bids = _bars("bid")
@@ -112,9 +124,12 @@ def test_gbpusd_minutes() -> None:
     with script(on_bar=_crossing(int(bids["ts_ns"][-1]))):
         tape = record(configuration, [_with_quotes(bids, asks).view(np.uint8)], start_ns=int(bids["ts_ns"][0]))
     state: Any = tape.outcome.state.view(STATE)[0]
-    assert state.refusals == 0
+    assert state.refusals == state.events_refused == 0
     assert tape.outcome.orders == tape.outcome.fills == expected["orders"] == 2984
     assert int(state.positions[0, 0].trades) == expected["positions"] == 1492
     assert int(state.orders_open) == int(state.positions[0, 0].quantity_lots) == 0
     balance = Decimal(int(state.accounts[0].equity_units)).scaleb(-int(state.accounts[0].money_decimals))
-    assert round(balance, 2) == Decimal("0")
+    assert round(balance, 2) == Decimal("1111192.68")
+    slipped = expected["orders"] * 750_000 * Decimal("0.00001")
+    published = Decimal(expected["balance_total"].split()[0])
+    assert round(balance - slipped - published, 2) == Decimal("697.03")

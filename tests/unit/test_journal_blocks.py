@@ -8,7 +8,7 @@ from blake3 import blake3
 from hypothesis import given
 from hypothesis import strategies as st
 
-from adapters.journal.blocks import HEADER_BYTES, Chain, block_bytes, decode_block, documents_hash, encode_block
+from adapters.journal.blocks import HEADER_BYTES, BlockBuffer, Chain, aligned, decode_block, documents_hash, seal_block
 from adapters.journal.documents import (
     Document,
     StrategyDocument,
@@ -17,17 +17,24 @@ from adapters.journal.documents import (
     document_hash,
     encode_document,
 )
-from adapters.journal.journal import aligned
 from adapters.journal.port import Bytes, Malformed
 from adapters.journal.sealed import Head, key_after, key_seq, seal, seq_key, unseal
 from tests.conformance.journal_places import digest_of, flipped, some_decisions, some_events
 
 
-def a_block(first_seq: int = 5, events: int = 3, decisions: int = 2) -> bytes:
+def a_block(first_seq: int = 5, events: int = 3, decisions: int = 2, spare: int = 0) -> bytes:
     records = some_events(events), some_decisions(decisions, first_seq, first_seq + events - 1)
-    buffer = aligned(block_bytes(*records))
+    buffer = BlockBuffer(events + spare, decisions + spare)
+    buffer.events[: len(records[0])] = records[0]
+    buffer.decisions[: len(records[1])] = records[1]
     hashes = documents_hash([(first_seq, bytes(32))])
-    return bytes(encode_block(buffer, first_seq, *records, digest_of(9), b"p" * 32, 1, hashes))
+    value = buffer.close_up(events, decisions)
+    return bytes(seal_block(value, first_seq, events, digest_of(9), b"p" * 32, 1, hashes))
+
+
+def test_a_block_is_the_same_in_a_larger_buffer() -> None:
+    for decisions in (0, 1, 7):
+        assert a_block(decisions=decisions) == a_block(decisions=decisions, spare=5)
 
 
 def bytes_of(value: bytes) -> Bytes:

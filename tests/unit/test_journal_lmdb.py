@@ -28,7 +28,6 @@ DURABILITIES = list(Durability)
 @pytest.fixture(autouse=True)
 def small_map(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(environment_module, "MAP_BYTES_AT_FIRST", 256 << 10)
-    monkeypatch.setattr(environment_module, "RESERVE_BYTES", 64 << 10)
 
 
 def in_another_process(code: str, *arguments: str) -> str:
@@ -51,17 +50,6 @@ def test_the_file_grows_while_it_is_read(tmp_path: Path, durability: Durability)
         assert len(list(blocks or ())) == 39
         assert check(reader).sound
     assert (folder / DATA_FILE).stat().st_size > 10 * environment_module.MAP_BYTES_AT_FIRST
-
-
-def test_a_closed_journal_holds_no_reserved_space(tmp_path: Path) -> None:
-    sizes = {}
-    for durability in DURABILITIES:
-        folder = tmp_path / durability.value
-        with create_journal(folder, manifest(), durability) as writer:
-            for _ in range(10):
-                append_some(writer, 1_000)
-        sizes[durability] = (folder / DATA_FILE).stat().st_size
-    assert sizes[Durability.ON_CLOSE] == sizes[Durability.EVERY_COMMIT]
 
 
 def test_a_forked_process_is_told_to_be_a_fresh_one(tmp_path: Path) -> None:
@@ -141,10 +129,6 @@ def test_readers_go_on_when_a_writer_comes_and_goes(tmp_path: Path) -> None:
         _ = reader.last_seq
 
 
-def _no_space(*arguments: Any) -> None:
-    raise OSError(errno.ENOSPC, "No space left on device")
-
-
 def _no_space_in_lmdb(*arguments: Any) -> None:
     error = lmdb.DiskError("mdb_txn_commit")
     error.code = errno.ENOSPC
@@ -159,10 +143,7 @@ def test_a_full_disk_is_an_error_and_the_tape_stays_whole(
     with create_journal(folder, manifest(), durability) as writer:
         append_some(writer, 1_000)
         with monkeypatch.context() as patch:
-            if durability is Durability.ON_CLOSE:
-                patch.setattr(os, "posix_fallocate", _no_space)
-            else:
-                patch.setattr(Environment, "_commit", _no_space_in_lmdb)
+            patch.setattr(Environment, "_commit", _no_space_in_lmdb)
             with pytest.raises(UserError, match="the disk is full; everything committed so far is intact"):
                 append_until_it_fails(writer)
         last_seq = writer.next_seq - 1
