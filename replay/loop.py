@@ -89,15 +89,18 @@ LOOP = record(
             "timers",
             "market_events",
             "orders",
-            "fills",
             "signals",
         )
     ]
     + [("scratch", EVENT, (1,))]
 )
 
+# What the loop found to be next; a status to return with is added to _RETURN.
 _NOTHING = 0
-_TOLD = 1
+_SIGNAL = 1
+_MARKET = 2
+_IN_SCRATCH = 3
+_RETURN = 100
 
 
 @kernel
@@ -129,14 +132,65 @@ def _make_timer(loop: Any, event: Any) -> None:
 
 @kernel
 def _advance_exchange(exchange: Any, loop: Any, horizon_ns: int) -> int:
-    """Let the exchange do one thing that is due; _TOLD where it left a report in the scratch record."""
+    """Let the exchange do one thing that is due; _IN_SCRATCH where that is a report to be told."""
     report_ns = next_report_ns(exchange)
     arrival_ns = next_arrival_ns(exchange)
     if report_ns <= horizon_ns and report_ns <= arrival_ns:
         take_report(exchange, loop.scratch[0])
-        return _TOLD
+        return _IN_SCRATCH
     execute_arrival(exchange)
     return _NOTHING
+
+
+@kernel
+def _take_signal(state: Any, loop: Any, signal: Any) -> int:
+    loop.signals_told += 1
+    loop.signals += 1
+    signal.ts_ns = state.ts_ns
+    signal.kind = np.uint8(EventKind.SIGNAL)
+    return _SIGNAL
+
+
+@kernel
+def _find_next(state: Any, loop: Any, exchange: Any, signals: Any, record: Any, has_record: bool) -> int:
+    """What happens next, made ready to be told; `record` is the next market record where there is one."""
+    if loop.signals_told < signals.count:
+        return _take_signal(state, loop, signals.items[loop.signals_told])  # type: ignore[no-any-return]
+    if has_record:
+        horizon_ns = _next_horizon(loop, record.ts_ns)
+    elif loop.market_is_complete:
+        horizon_ns = np.int64(INT64_MAX - 1)
+    else:
+        return _RETURN + Status.NEEDS_MARKET
+    if next_report_ns(exchange) <= horizon_ns or next_arrival_ns(exchange) <= horizon_ns:
+        return _advance_exchange(exchange, loop, horizon_ns)  # type: ignore[no-any-return]
+    if not has_record:
+        return _RETURN + Status.FINISHED
+    return _advance_market(loop, exchange, record)  # type: ignore[no-any-return]
+
+
+@kernel
+def _advance_market(loop: Any, exchange: Any, record: Any) -> int:
+    """Take a market record a step further: a timer before it, to the exchange, or on to be told."""
+    if loop.stage == _Stage.AT_EXCHANGE:
+        if continue_market(exchange) == 0:
+            loop.stage = np.int64(_Stage.TO_BE_TOLD)
+        return _NOTHING
+    if loop.stage == _Stage.WAITING:
+        if loop.timer_interval_ns > 0 and loop.timer_next_ns <= record.ts_ns:
+            _make_timer(loop, loop.scratch[0])
+            return _IN_SCRATCH
+        if loop.strategy_form == StrategyForm.PYTHON and loop.market_index >= loop.shown_until and is_idle(exchange):
+            return _RETURN + Status.STRATEGY_MAY_LOOK_AHEAD
+        more = begin_market(exchange, record)
+        if more or next_report_ns(exchange) <= record.ts_ns:
+            loop.stage = np.int64(_Stage.AT_EXCHANGE) if more else np.int64(_Stage.TO_BE_TOLD)
+            return _NOTHING
+    loop.market_index += 1
+    loop.stage = np.int64(_Stage.WAITING)
+    if record.kind <= EventKind.FUNDING:
+        loop.market_events += 1
+    return _MARKET
 
 
 @kernel
@@ -212,60 +266,17 @@ def _loop_for(limits: Limits) -> Loop:
         decisions = decision_bytes.view(COMMAND)
         outbox = outbox_bytes.view(outbox_type)[0]
         decision_room = len(decisions) - len(outbox.items)
-        while True:
-            if loop.events == len(events) or loop.decisions > decision_room:
-                return np.int64(Status.BLOCK_IS_FULL)
-
-            # What happens next.
-            event = loop.scratch[0]
-            if loop.signals_told < signals.count:
-                signal = signals.items[loop.signals_told]
-                loop.signals_told += 1
-                loop.signals += 1
-                signal.ts_ns = state.ts_ns
-                signal.kind = np.uint8(EventKind.SIGNAL)
-                event = overlay(signal, EVENT)
-            else:
-                if loop.market_index < loop.market_count:
-                    horizon_ns = _next_horizon(loop, market[loop.market_index].ts_ns)
-                elif loop.market_is_complete:
-                    horizon_ns = np.int64(INT64_MAX - 1)
-                else:
-                    return np.int64(Status.NEEDS_MARKET)
-                if next_report_ns(exchange) <= horizon_ns or next_arrival_ns(exchange) <= horizon_ns:
-                    if _advance_exchange(exchange, loop, horizon_ns) == _NOTHING:
-                        continue
-                elif loop.market_index == loop.market_count:
-                    return np.int64(Status.FINISHED)
-                elif loop.stage == _Stage.AT_EXCHANGE:
-                    if continue_market(exchange) == 0:
-                        loop.stage = np.int64(_Stage.TO_BE_TOLD)
-                    continue
-                elif (
-                    loop.stage == _Stage.WAITING
-                    and loop.timer_interval_ns > 0
-                    and loop.timer_next_ns <= market[loop.market_index].ts_ns
-                ):
-                    _make_timer(loop, event)
-                else:
-                    event = market[loop.market_index]
-                    if loop.stage == _Stage.WAITING:
-                        if (
-                            loop.strategy_form == StrategyForm.PYTHON
-                            and loop.market_index >= loop.shown_until
-                            and is_idle(exchange)
-                        ):
-                            return np.int64(Status.STRATEGY_MAY_LOOK_AHEAD)
-                        more = begin_market(exchange, event)
-                        if more or next_report_ns(exchange) <= event.ts_ns:
-                            loop.stage = np.int64(_Stage.AT_EXCHANGE) if more else np.int64(_Stage.TO_BE_TOLD)
-                            continue
-                    loop.market_index += 1
-                    loop.stage = np.int64(_Stage.WAITING)
-                    if event.kind <= EventKind.FUNDING:
-                        loop.market_events += 1
-
-            # Onto the tape and into the state; the commands go to the exchange.
+        while loop.events < len(events) and loop.decisions <= decision_room:
+            has_record = loop.market_index < loop.market_count
+            record = market[loop.market_index] if has_record else loop.scratch[0]
+            found = _find_next(state, loop, exchange, signals, record, has_record)
+            if found == _NOTHING:
+                continue
+            if found >= _RETURN:
+                return found - _RETURN
+            event = record if found == _MARKET else loop.scratch[0]
+            if found == _SIGNAL:
+                event = overlay(signals.items[loop.signals_told - 1], EVENT)
             events[loop.events] = event
             loop.events += 1
             outbox.count = 0
@@ -276,10 +287,6 @@ def _loop_for(limits: Limits) -> Loop:
                 _send(exchange, loop, outbox.items[i], state.ts_ns)
             if state.fault != 0 or exchange.fault != 0:
                 return np.int64(Status.FAULT)
-
-            # The strategies.
-            if event.kind == EventKind.ORDER_FILLED:
-                loop.fills += 1
             if not (loop.shown_kinds >> np.int64(event.kind)) & 1:
                 continue
             loop.owner = _owner(state, event)
@@ -289,5 +296,6 @@ def _loop_for(limits: Limits) -> Loop:
                 call(on_event, memory, event, loop.owner, signals)
             elif _must_ask(loop, event.kind):
                 return np.int64(Status.STRATEGY_IS_ASKED)
+        return np.int64(Status.BLOCK_IS_FULL)
 
     return Loop(kernel(run), exchange_type, len(np.zeros(1, outbox_type)["items"][0]))

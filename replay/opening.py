@@ -73,7 +73,6 @@ def _accounts(tape: _Tape, configuration: Configuration) -> None:
 
 def _instruments(tape: _Tape, instruments: Iterable[Instrument]) -> None:
     for instrument in instruments:
-        at = {"instrument": instrument.number, "account": instrument.account}
         document = InstrumentDocument(
             number=instrument.number,
             symbol=instrument.symbol,
@@ -87,7 +86,8 @@ def _instruments(tape: _Tape, instruments: Iterable[Instrument]) -> None:
         tape.add(
             EventKind.INSTRUMENT_DEFINED,
             document,
-            **at,
+            instrument=instrument.number,
+            account=instrument.account,
             instrument_kind=instrument.kind,
             tick_lot_units=instrument.tick_lot_units,
             quantity_step_lots=instrument.quantity_step_lots,
@@ -97,7 +97,8 @@ def _instruments(tape: _Tape, instruments: Iterable[Instrument]) -> None:
         )
         tape.add(
             EventKind.INSTRUMENT_TERMS_DEFINED,
-            **at,
+            instrument=instrument.number,
+            account=instrument.account,
             margin_initial_ppm=instrument.margin_initial_ppm,
             margin_maintenance_ppm=instrument.margin_maintenance_ppm,
             maker_fee_ppm=instrument.maker_fee_ppm,
@@ -107,4 +108,10 @@ def _instruments(tape: _Tape, instruments: Iterable[Instrument]) -> None:
             (Setting.ORDER_QUANTITY_LOTS, instrument.order_quantity_lots),
             (Setting.SHORT_ALLOWED, int(instrument.short_allowed)),
         ):
-            tape.add(EventKind.CONFIGURATION_CHANGED, **at, setting=setting, value=value)
+            tape.add(
+                EventKind.CONFIGURATION_CHANGED,
+                instrument=instrument.number,
+                account=instrument.account,
+                setting=setting,
+                value=value,
+            )

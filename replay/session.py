@@ -83,7 +83,6 @@ class Session:
         self._place.shown_kinds = binding.shown_kinds if host is None else host.shown_kinds
         self._place.timer_interval_ns = timer_interval_ns
         self._documents: dict[int, Document] = {}
-        self._said_ahead: list[Numbered] = []
         self._market = np.zeros(0, dtype=np.uint8)
         self._buffer = recorder.next_buffer()
         self._renew_arguments()
@@ -163,7 +162,7 @@ class Session:
         if place.timer_interval_ns:
             times = self._market.view(EVENT)["ts_ns"][first:end]
             end = first + int(np.searchsorted(times, place.timer_next_ns, side="left"))
-        index, self._said_ahead = self._host.ask_ahead(self._market, first, end)
+        index = self._host.ask_ahead(self._market, first, end)
         place.spoke_at = index if index < end else -1
         place.shown_until = min(index + 1, end)
 
@@ -175,11 +174,11 @@ class Session:
         event = self._buffer.events[last * EVENT_BYTES : (last + 1) * EVENT_BYTES]
         kind = int(event[_KIND_BYTE])
         if kind <= EventKind.BAR and place.spoke_at == place.market_index - 1:
-            self._say(self._said_ahead)
+            self._say(self._host.said_ahead(), self._host.names)
         else:
-            self._say(self._host.ask(event, kind, place.owner))
+            self._say(self._host.ask(event, kind, place.owner), self._host.names)
 
-    def _say(self, signals: Sequence[Numbered]) -> None:
+    def _say(self, signals: Sequence[Numbered], names: Sequence[str]) -> None:
         hashes = []
         for offset, (number, signal) in enumerate(signals):
             if not signal.rationale:
@@ -188,7 +187,7 @@ class Session:
             document = TextDocument(text=signal.rationale, author=f"strategy {number}")
             self._documents[self._state_row.seq + 1 + offset] = document
             hashes.append(document_hash(document))
-        write_signals(self._signals, signals, hashes)
+        write_signals(self._signals, signals, hashes, names)
         self._place.signals_told = 0
 
     def _hand_over(self) -> None:
@@ -198,15 +197,18 @@ class Session:
         last_seq = self._recorder.recorded + events
         documents = {seq: self._documents.pop(seq) for seq in sorted(self._documents) if seq <= last_seq}
         extra = {"strategies": self._binding.memory.tobytes()} if self._host is None else {}
+        # Before they are handed over: an interrupt or a failure from here on must not hand them over once more.
+        self._place.events = 0
+        self._place.decisions = 0
         self._recorder.record(self._buffer, events, decisions, self.state, extra, documents)
         self._buffer = self._recorder.next_buffer()
         self._renew_arguments()
-        self._place.events = 0
-        self._place.decisions = 0
 
     def _finish(self) -> None:
-        self._hand_over()
-        self._recorder.close()
+        try:
+            self._hand_over()
+        finally:
+            self._recorder.close()
 
     def _check_fault(self) -> None:
         if self._exchange_row.fault:

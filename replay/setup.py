@@ -94,8 +94,8 @@ def bind_strategies(configuration: Configuration) -> Strategies:
 def _bind_python(configuration: Configuration, sections: Sequence[StrategySection]) -> Strategies:
     facts = instrument_facts(configuration)
     loaded = [
-        (number, load_strategy(section.name, section.entry, section.parameters, facts, configuration.directory))
-        for number, section in enumerate(sections)
+        (section.name, load_strategy(section.name, section.entry, section.parameters, facts, configuration.directory))
+        for section in sections
     ]
     return Strategies(bind([], configuration.directory), PythonHost(loaded))
 

@@ -64,21 +64,31 @@ def load_strategy(
     found = getattr(load_module(place, folder), class_name, None)
     if not (isinstance(found, type) and issubclass(found, Strategy)):
         raise UserError(f"strategy {name}: {entry} is not a subclass of adapters.strategies.interface.Strategy")
-    return found(parameters, instruments)
+    try:
+        return found(parameters, instruments)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"strategy {name}: {entry} cannot be made: {type(error).__name__}: {error}") from error
 
 
 class PythonHost:
-    """Shows events to Python strategies, each known by its number on the tape."""
+    """Shows events to Python strategies; the number on the tape of each is its place in `strategies`.
 
-    def __init__(self, strategies: Sequence[tuple[int, Strategy]]) -> None:
+    What goes wrong in a strategy is a UserError that names it.
+    """
+
+    def __init__(self, strategies: Sequence[tuple[str, Strategy]]) -> None:
+        self.names = [name for name, _ in strategies]
         self._handlers: dict[int, list[tuple[int, Handler]]] = {
             kind: [
-                (number, getattr(strategy, name))
-                for number, strategy in strategies
-                if getattr(strategy, name).__func__ is not getattr(Strategy, name)
+                (number, getattr(strategy, handler))
+                for number, (_, strategy) in enumerate(strategies)
+                if getattr(getattr(strategy, handler), "__func__", None) is not getattr(Strategy, handler)
             ]
-            for kind, name in _HANDLERS.items()
+            for kind, handler in _HANDLERS.items()
         }
+        self._said: list[Numbered] | UserError = []
         self._market: NDArray[np.uint8] | None = None
         self._first = 0
         self._rows: list[Any] = []
@@ -94,32 +104,54 @@ class PythonHost:
         handlers = self._handlers[kind]
         if owner != ALL_STRATEGIES:
             handlers = [(number, handler) for number, handler in handlers if number == owner]
-        row = next(_rows(event, kind))
-        return [signal for number, handler in handlers for signal in _numbered(number, handler(row))]
+        return self._show(handlers, next(_rows(event, kind)), kind)
 
-    def ask_ahead(self, market: NDArray[np.uint8], first: int, end: int) -> tuple[int, list[Numbered]]:
-        """Show market records from `first` until a strategy speaks: the index of that record, and the signals.
+    def said_ahead(self) -> list[Numbered]:
+        """What was said of the record that `ask_ahead` came to. Raises UserError where a strategy failed there."""
+        if isinstance(self._said, UserError):
+            raise self._said
+        return self._said
 
-        Where none does, the index is `end`. Allowed only while the exchange has nothing that could be filled, so
-        that no fill can come between.
+    def ask_ahead(self, market: NDArray[np.uint8], first: int, end: int) -> int:
+        """Show market records from `first` until a strategy speaks or fails: the index of that record, else `end`.
+
+        Allowed only while the exchange has nothing that could be filled, so that no fill can come between.
         """
         index = first
         while index < end:
             self._prepare(market, index)
             start = index - self._first
             stop = min(end - self._first, len(self._rows))
+            spoke_at = self._show_rows(start, stop)
+            if spoke_at < stop:
+                return self._first + spoke_at
+            index = self._first + stop
+        return end
+
+    def _show_rows(self, start: int, stop: int) -> int:
+        """Show prepared rows until a strategy speaks or fails; the place of that row, else `stop`."""
+        place = start
+        try:
             alone = self._only_handler()
             if alone is not None:
                 number, handler = alone
-                for offset, row in enumerate(islice(self._rows, start, stop), start):
+                for place, row in enumerate(islice(self._rows, start, stop), start):
                     if said := handler(row):
-                        return self._first + offset, _numbered(number, said)
-            else:
-                for offset in range(start, stop):
-                    if signals := self._show(offset):
-                        return self._first + offset, signals
-            index = self._first + stop
-        return end, []
+                        self._said = self._numbered(number, said)
+                        return place
+                return stop
+            for place in range(start, stop):
+                kind = self._kinds[0 if len(self._kinds) == 1 else place]
+                if signals := self._show(self._handlers.get(kind, ()), self._rows[place], kind):
+                    self._said = signals
+                    return place
+        except UserError as failure:
+            self._said = failure
+            return place
+        except Exception as error:
+            self._said = self._failure(number, self._kinds[0], self._rows[place], error)
+            return place
+        return stop
 
     def _only_handler(self) -> tuple[int, Handler] | None:
         """The handler of the prepared rows where one strategy handles the one kind that they are of."""
@@ -128,11 +160,37 @@ class PythonHost:
         handlers = self._handlers.get(self._kinds[0], [])
         return handlers[0] if len(handlers) == 1 else None
 
-    def _show(self, offset: int) -> list[Numbered]:
-        kind = self._kinds[0 if len(self._kinds) == 1 else offset]
-        row = self._rows[offset]
-        handlers = self._handlers.get(kind, [])
-        return [signal for number, handler in handlers for signal in _numbered(number, handler(row))]
+    def _show(self, handlers: Sequence[tuple[int, Handler]], row: Any, kind: int) -> list[Numbered]:
+        signals: list[Numbered] = []
+        for number, handler in handlers:
+            try:
+                said = handler(row)
+            except UserError:
+                raise
+            except Exception as error:
+                raise self._failure(number, kind, row, error) from error
+            if said:
+                signals += self._numbered(number, said)
+        return signals
+
+    def _failure(self, number: int, kind: int, row: Any, error: Exception) -> UserError:
+        failure = UserError(
+            f"strategy {self.names[number]}: {_HANDLERS[kind]} raised {type(error).__name__}: {error} "
+            f"at the event of ts_ns {row.ts_ns}"
+        )
+        failure.__cause__ = error
+        return failure
+
+    def _numbered(self, number: int, said: Signals) -> list[Numbered]:
+        signals: Any = [said] if isinstance(said, Signal) else said
+        if not isinstance(signals, Sequence) or not all(isinstance(signal, Signal) for signal in signals):
+            raise UserError(
+                f"strategy {self.names[number]} returned {said!r}, expected a Signal, a list of them or None"
+            )
+        for signal in signals:
+            if signal.rationale and not _is_text(signal.rationale):
+                raise UserError(f"strategy {self.names[number]}: rationale is {signal.rationale!r}, expected a text")
+        return [(number, signal) for signal in signals]
 
     def _prepare(self, market: NDArray[np.uint8], index: int) -> None:
         """Turn the records around `index` into rows, unless they are ready."""
@@ -164,20 +222,26 @@ def _rows(records: NDArray[np.uint8], kind: int) -> Iterator[Any]:
     return map(tuple.__new__, repeat(row_type), values)
 
 
-def _numbered(number: int, said: Signals) -> list[Numbered]:
-    if not said:
-        return []
-    signals = [said] if isinstance(said, Signal) else list(said)
-    for signal in signals:
-        if not isinstance(signal, Signal):
-            raise UserError(f"strategy {number} returned {signal!r}, expected a Signal, a list of them or None")
-    return [(number, signal) for signal in signals]
+def _is_text(value: Any) -> bool:
+    """Whether it can be stored as a document."""
+    try:
+        return isinstance(value, str) and bool(value.encode())
+    except UnicodeEncodeError:
+        return False
 
 
-def write_signals(buffer: NDArray[np.uint8], signals: Sequence[Numbered], hashes: Sequence[int]) -> None:
-    """Put signals into the loop's record of signals to be told. `hashes` are those of their rationales, 0 for none."""
+def write_signals(
+    buffer: NDArray[np.uint8], signals: Sequence[Numbered], hashes: Sequence[int], names: Sequence[str]
+) -> None:
+    """Put signals into the loop's record of signals to be told. `hashes` are those of their rationales, 0 for none.
+
+    `names` are those of the strategies, for messages.
+    """
     if len(signals) > SIGNALS_PER_EVENT_MAX:
-        raise UserError(f"{len(signals)} signals on one event, expected at most {SIGNALS_PER_EVENT_MAX}")
+        spoke = ", ".join(names[number] for number in sorted({number for number, _ in signals}))
+        raise UserError(
+            f"strategy {spoke}: {len(signals)} signals on one event, expected at most {SIGNALS_PER_EVENT_MAX}"
+        )
     data = buffer.data
     struct.pack_into("<q", data, 0, len(signals))
     for place, ((number, signal), rationale_hash) in enumerate(zip(signals, hashes, strict=True)):
@@ -200,4 +264,4 @@ def write_signals(buffer: NDArray[np.uint8], signals: Sequence[Numbered], hashes
                 signal.target_ticks,
             )
         except struct.error as error:
-            raise UserError(f"strategy {number}: signal {signal} does not fit its record: {error}") from None
+            raise UserError(f"strategy {names[number]}: {signal} does not fit its record: {error}") from None
