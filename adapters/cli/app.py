@@ -72,12 +72,13 @@ def verify(journal: Path, /, *, output: Output = "table") -> int:
 
 @app.command
 def bench(
-    workload: Literal["ticks", "bars"],
+    workload: Literal["ticks", "bars", "resting"],
     /,
     *,
     events: int | None = None,
     strategy: Literal["compiled", "python"] = "compiled",
     journal: bool = True,
+    keep: Path | None = None,
     output: Output = "table",
 ) -> int:
     """Measure how many market events a second go through the whole path.
@@ -85,14 +86,16 @@ def bench(
     Parameters
     ----------
     workload
-        What is traded: quotes or bars of a seeded random walk.
+        What is traded: quotes or bars of a seeded random walk; or what a tick costs with few and many resting orders.
     events
         How many market events.
     strategy
         The form of the strategy.
     journal
         Record to a journal, and fold it again, or leave that out.
+    keep
+        A new folder for the journal, which then stays, and for one run instead of several.
     """
     from adapters.cli.benching import bench as run
 
-    return run(workload, events, strategy, journal, output)
+    return run(workload, events, strategy, journal, keep, output)

@@ -1,17 +1,21 @@
 """`bench`: the workloads of the benchmarks."""
 
+from pathlib import Path
 from typing import Any
 
 from adapters.cli.console import prepare_engine, print_json, print_pairs, progress
 
 
-def bench(workload: str, events: int | None, strategy: str, journal: bool, output: str) -> int:
+def bench(workload: str, events: int | None, strategy: str, journal: bool, keep: Path | None, output: str) -> int:
     """Run a workload and print its figures. Raises TapefoldError."""
     prepare_engine("run")
-    from replay.bench import run_bench
+    from replay.bench import run_bench, run_resting_bench
 
     with progress(f"Running {workload}", events) as done:
-        figures = run_bench(workload, events, strategy, journal, progress=done)
+        if workload == "resting":
+            figures = run_resting_bench(events)
+        else:
+            figures = run_bench(workload, events, strategy, journal, keep, progress=done)
     if output == "json":
         print_json(figures)
     else:
@@ -22,4 +26,6 @@ def bench(workload: str, events: int | None, strategy: str, journal: bool, outpu
 def _shown(name: str, value: Any) -> str:
     if isinstance(value, bool):
         return "yes" if value else "no"
+    if isinstance(value, dict):
+        return ", ".join(f"{key}: {item}" for key, item in value.items())
     return f"{value:,}" if isinstance(value, int | float) else str(value)

@@ -18,6 +18,7 @@ from replay.opening import opening_events
 from replay.session import Outcome
 from replay.setup import build_session
 from replay.workloads import START_NS, bars, ticks
+from tests.golden.strategies.scripted import ENTRY as SCRIPTED
 from tests.support import ROOT
 
 FOLDER = Path(__file__).resolve().parent
@@ -27,6 +28,8 @@ MS = 1_000_000
 ENTRIES = {
     "ema": ("adapters.strategies.ema_cross", "adapters.strategies.ema_cross:EmaCross"),
     "ladder": ("strategies/ladder.py", "strategies/ladder.py:Ladder"),
+    "scripted": ("", SCRIPTED),
+    "second": ("", SCRIPTED),
 }
 
 LATENCY = '[exchange]\nlatency_in = "30ms"\nlatency_out = "70ms"\n'

@@ -265,7 +265,14 @@ def test_limits_of_every_time_in_force() -> None:
     close_of_day, tenth = (
         int(np.datetime64(time, "ns").astype(np.int64)) for time in ("2013-10-07T20:00", "2013-10-10T20:00")
     )
-    orders = {1: (100, 0), 2: (160, 0), 3: (140, close_of_day), 4: (180, close_of_day), 5: (100, tenth), 6: (160, tenth)}
+    orders = {
+        1: (100, 0),
+        2: (160, 0),
+        3: (140, close_of_day),
+        4: (180, close_of_day),
+        5: (100, tenth),
+        6: (160, tenth),
+    }
     venue = _venue()
     _bar(venue, bars[0])
     _late(venue)
