@@ -5,7 +5,6 @@ market data, compiling (`compile_s`, on a small slice first), and the final flus
 that fits into memory is run several times, and the figures are those of the run with the median time.
 """
 
-import resource
 import shutil
 import statistics
 import tempfile
@@ -22,6 +21,7 @@ from adapters.errors import UserError
 from adapters.journal import Durability, JournalWriter, create_journal, read_journal
 from engine.records import EVENT_BYTES
 from replay.backtest import backtest_manifest
+from replay.memory import peak_rss_mib
 from replay.opening import opening_events
 from replay.refold import refold
 from replay.session import Outcome
@@ -215,8 +215,3 @@ def _refold(folder: Path, outcome: Outcome) -> dict[str, Any]:
     if again.state_digest != outcome.state_digest or again.command_digest != outcome.command_digest:
         raise AssertionError("the refold of the benchmark's journal led to another state")
     return {"refold_events_per_s": round(again.events / again.wall_s)}
-
-
-def peak_rss_mib() -> float:
-    """The largest resident memory of this process so far."""
-    return round(resource.getrusage(resource.RUSAGE_SELF).ru_maxrss / 1024, 1)

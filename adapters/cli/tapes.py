@@ -30,6 +30,7 @@ def replay(journal: Path, until: str | None, output: str) -> int:
     """Fold a journal up to `until` and print accounts, positions and open orders. Raises TapefoldError."""
     prepare_engine("fold")
     from adapters.journal import read_journal
+    from replay.memory import peak_rss_mib
     from replay.names import read_names
     from replay.refold import refold
     from replay.standing import accounts_of, open_orders_of, positions_of
@@ -46,6 +47,7 @@ def replay(journal: Path, until: str | None, output: str) -> int:
         "journal": str(journal),
         "events": folded.events,
         "events_per_s": _per_second(folded.events, folded.wall_s),
+        "peak_rss_mib": peak_rss_mib(),
         "last_seq": folded.last_seq,
         "last_ts_ns": folded.last_ts_ns,
         "last_time": time_text(folded.last_ts_ns),

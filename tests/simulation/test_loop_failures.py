@@ -13,7 +13,9 @@ from adapters.strategies.interface import Signal
 from engine.kinds import Action, EventKind
 from engine.records import EVENT
 from replay.backtest import backtest_manifest
+from replay.opening import opening_events
 from replay.refold import refold
+from replay.setup import build_session
 from replay.workloads import START_NS, ticks
 from tests.golden.runs import LATENCY, MS, configuration, pieces, play, record
 from tests.golden.strategies.scripted import script
@@ -117,23 +119,19 @@ def test_a_strategy_that_raises_is_named_and_the_tape_ends_where_it_did(rows: in
 def test_an_interrupt_in_a_strategy_leaves_a_whole_beginning(speaks_at: int) -> None:
     speaks = at([speaks_at], BUY)
     whole, settings = _whole_and_settings(speaks)
-    with _valid_prefix_of(whole, settings) as (writer, journal):
-        with (
-            script(on_quote=_then(speaks, 1_000, _raising(KeyboardInterrupt()))),
-            pytest.raises(KeyboardInterrupt),
-        ):
-            play(settings, [_market()], writer)
+    with (
+        _valid_prefix_of(whole, settings) as (writer, journal),
+        script(on_quote=_then(speaks, 1_000, _raising(KeyboardInterrupt()))),
+        pytest.raises(KeyboardInterrupt),
+    ):
+        play(settings, [_market()], writer)
     with journal.read() as reader:
         assert reader.last_seq > 30, "what had happened when the strategy looked ahead"
 
 
 def test_an_interrupt_while_waiting_for_the_writer_hands_no_block_over_twice() -> None:
-    from replay.setup import build_session
-
     whole, settings = _whole_and_settings(at([100], BUY))
     with _valid_prefix_of(whole, settings) as (writer, _), script(on_quote=at([100], BUY)):
-        from replay.opening import opening_events
-
         session = build_session(settings, writer)
         recorder = session._recorder
         next_buffer, waits = recorder.next_buffer, 0
@@ -169,9 +167,12 @@ def _bad_market() -> Iterator[np.ndarray]:
 
 def test_bad_data_in_a_later_chunk_leaves_what_came_before() -> None:
     whole, settings = _whole_and_settings(at([100], BUY))
-    with _valid_prefix_of(whole, settings) as (writer, journal):
-        with script(on_quote=at([100], BUY)), pytest.raises(UserError, match="line 51"):
-            play(settings, _bad_market(), writer)
+    with (
+        _valid_prefix_of(whole, settings) as (writer, journal),
+        script(on_quote=at([100], BUY)),
+        pytest.raises(UserError, match="line 51"),
+    ):
+        play(settings, _bad_market(), writer)
     with journal.read() as reader:
         assert reader.last_seq > 50
 

@@ -5,11 +5,13 @@ from typing import Any
 import numpy as np
 import pytest
 
-from adapters.journal import TextDocument, document_hash
+from adapters.journal import MemoryJournal, TextDocument, document_hash
 from adapters.strategies.interface import Signal
 from engine.kinds import Action, EventKind, FundingBasis
 from engine.reasons import Reason
 from engine.records import EVENT, FUNDING, SIGNAL
+from replay.backtest import backtest_manifest
+from replay.refold import refold
 from replay.session import EngineStopped
 from replay.workloads import START_NS
 from tests.golden.runs import MS, configuration, pieces, play, record
@@ -189,10 +191,6 @@ def _funding(ms: int, amount: int) -> np.ndarray:
 @pytest.mark.parametrize("form", ["compiled", "python"])
 def test_a_fault_stops_the_run_and_keeps_the_tape(form: str) -> None:
     """An amount that does not fit the ledger: nothing after it is on the tape, and it can be folded again."""
-    from adapters.journal import MemoryJournal
-    from replay.backtest import backtest_manifest
-    from replay.refold import refold
-
     market = np.concatenate([still(0, 10), _funding(15, 2**61), still(20, 30)])
     settings = configuration(form, {"ema": {"price": "quote"}})
     journal = MemoryJournal()
