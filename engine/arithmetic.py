@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.jit import kernel
+from engine.jit import inner_kernel
 
 # No single amount of money may exceed 2**60 units, so that a sum of a few amounts always fits an int64.
 MONEY_MAX = 1 << 60
@@ -16,19 +16,19 @@ INT64_MAX = (1 << 63) - 1
 _MONEY_MAX_ESTIMATE = 1.15e18
 
 
-@kernel
+@inner_kernel
 def product_fits(a: Any, b: Any, c: Any) -> Any:
     """Whether a*b*c, three int64, is an amount of money that fits."""
     return abs(np.float64(a) * np.float64(b) * np.float64(c)) < _MONEY_MAX_ESTIMATE
 
 
-@kernel
+@inner_kernel
 def money_fits(units: Any) -> Any:
     """Whether `units`, itself within int64, is within the amount of money that the ledger allows."""
     return -MONEY_MAX <= units <= MONEY_MAX
 
 
-@kernel
+@inner_kernel
 def _digit_bits(c: Any) -> Any:
     """How many bits can be divided by `c` at once without overflow: c * 2**bits stays below 2**62."""
     if c < 1 << 31:
@@ -42,7 +42,7 @@ def _digit_bits(c: Any) -> Any:
     return 1
 
 
-@kernel
+@inner_kernel
 def _mul_div_remainder(a: Any, b: Any, c: Any) -> Any:
     """(a*b // c, a*b % c) for a < c <= 2**61 where a*b does not fit an int64.
 
@@ -62,7 +62,7 @@ def _mul_div_remainder(a: Any, b: Any, c: Any) -> Any:
     return quotient, remainder
 
 
-@kernel
+@inner_kernel
 def mul_div(a: Any, b: Any, c: Any) -> Any:
     """floor(a*b / c), exact; a, b >= 0 and 0 < c <= 2**61; the result must fit an int64."""
     if b == 0 or a <= INT64_MAX // b:
@@ -71,7 +71,7 @@ def mul_div(a: Any, b: Any, c: Any) -> Any:
     return (a // c) * b + quotient
 
 
-@kernel
+@inner_kernel
 def mul_div_up(a: Any, b: Any, c: Any) -> Any:
     """ceil(a*b / c), exact; a, b >= 0 and 0 < c <= 2**61; the result must fit an int64."""
     if b == 0 or a <= INT64_MAX // b:
@@ -82,7 +82,7 @@ def mul_div_up(a: Any, b: Any, c: Any) -> Any:
     return (a // c) * b + quotient + (1 if remainder > 0 else 0)
 
 
-@kernel
+@inner_kernel
 def share(amount: Any, part: Any, whole: Any) -> Any:
     """amount * part / whole, rounded towards zero, for any sign of amount and 0 <= part <= whole."""
     if amount < 0:

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.jit import kernel, overlay
+from engine.jit import inner_kernel, overlay
 from engine.kinds import DecisionKind
 from engine.records import COMMAND, REFUSAL, record
 from engine.state import Limits
@@ -18,7 +18,7 @@ def outbox_layout(limits: Limits) -> np.dtype[Any]:
     return record([("count", "<i8"), ("items", COMMAND, (limits.orders + _BESIDES_CANCELS,))])
 
 
-@kernel
+@inner_kernel
 def next_command(state: Any, outbox: Any, kind: Any) -> Any:
     """A cleared decision at the end of the outbox, to be filled in by the caller."""
     assert outbox.count < len(outbox.items)
@@ -41,7 +41,7 @@ def next_command(state: Any, outbox: Any, kind: Any) -> Any:
     return command
 
 
-@kernel
+@inner_kernel
 def refuse(state: Any, outbox: Any, signal: Any, reason: Any, limit: Any, observed: Any) -> None:
     """Record why a signal led to no order: the rule's code, its limit and the figure it saw."""
     state.refusals += 1

@@ -5,7 +5,7 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import MONEY_MAX
-from engine.jit import kernel
+from engine.jit import inner_kernel
 from engine.kinds import AccountKind, InstrumentKind, OperatorAction, Setting, TradingState
 from engine.reasons import Reason
 
@@ -13,7 +13,7 @@ from engine.reasons import Reason
 MONEY_DECIMALS_MAX = 18
 
 
-@kernel
+@inner_kernel
 def define_account(state: Any, definition: Any) -> Any:
     number = np.int64(definition.account)
     if number >= len(state.accounts):
@@ -30,7 +30,7 @@ def define_account(state: Any, definition: Any) -> Any:
     return Reason.NONE
 
 
-@kernel
+@inner_kernel
 def define_strategy(state: Any, definition: Any) -> Any:
     number = np.int64(definition.source)
     if number >= len(state.strategies):
@@ -43,7 +43,7 @@ def define_strategy(state: Any, definition: Any) -> Any:
     return Reason.NONE
 
 
-@kernel
+@inner_kernel
 def define_instrument(state: Any, definition: Any) -> Any:
     """Take over the sizes of an instrument; what a held position is worth must not change under it."""
     number = np.int64(definition.instrument)
@@ -76,7 +76,7 @@ def define_instrument(state: Any, definition: Any) -> Any:
     return Reason.NONE
 
 
-@kernel
+@inner_kernel
 def define_instrument_terms(state: Any, terms: Any, number: Any) -> Any:
     if terms.margin_initial_ppm < 0 or terms.margin_maintenance_ppm < 0:
         return Reason.VALUE_INVALID
@@ -88,7 +88,7 @@ def define_instrument_terms(state: Any, terms: Any, number: Any) -> Any:
     return Reason.NONE
 
 
-@kernel
+@inner_kernel
 def change_setting(state: Any, change: Any) -> Any:
     """Set one value; its scope is the record's instrument or strategy (`source`), or everything."""
     setting = change.setting
@@ -118,7 +118,7 @@ def change_setting(state: Any, change: Any) -> Any:
     return Reason.NONE
 
 
-@kernel
+@inner_kernel
 def on_operator(state: Any, operator: Any) -> Any:
     """The operator's switches of the trading state; a cancel is always allowed whatever the state."""
     action = operator.operator_action

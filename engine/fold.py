@@ -16,7 +16,7 @@ from engine.definitions import (
     define_strategy,
     on_operator,
 )
-from engine.jit import kernel, overlay
+from engine.jit import inner_kernel, overlay
 from engine.kinds import EventKind, FundingBasis
 from engine.market import on_bar, on_mark_price, on_quote, on_trade
 from engine.orders import REQUEST_HAD_NO_ANSWER, change_status, find_order, on_fill, on_order_report
@@ -45,7 +45,7 @@ from engine.records import (
 from engine.signals import on_signal
 
 
-@kernel
+@inner_kernel
 def step(state: Any, event: Any, outbox: Any) -> None:
     """Apply one event; the decisions are added to `outbox`, which the caller has emptied."""
     state.seq += 1
@@ -73,17 +73,17 @@ def step(state: Any, event: Any, outbox: Any) -> None:
         state.last_refused_reason = reason
 
 
-@kernel
+@inner_kernel
 def _instrument_is_unknown(state: Any, number: Any) -> Any:
     return number >= len(state.instruments) or not state.instruments[number].defined
 
 
-@kernel
+@inner_kernel
 def _account_is_unknown(state: Any, number: Any) -> Any:
     return number >= len(state.accounts) or not state.accounts[number].defined
 
 
-@kernel
+@inner_kernel
 def _on_market(state: Any, event: Any) -> Any:
     number = np.int64(event.instrument)
     if _instrument_is_unknown(state, number):
@@ -103,7 +103,7 @@ def _on_market(state: Any, event: Any) -> Any:
     return reason
 
 
-@kernel
+@inner_kernel
 def _on_funding(state: Any, funding: Any, number: Any) -> Any:
     if funding.basis == FundingBasis.AMOUNT and _account_is_unknown(state, np.int64(funding.account)):
         return np.int64(Reason.ACCOUNT_UNKNOWN)
@@ -114,7 +114,7 @@ def _on_funding(state: Any, funding: Any, number: Any) -> Any:
     return apply_funding(state, funding, number)
 
 
-@kernel
+@inner_kernel
 def _on_order(state: Any, event: Any) -> Any:
     number = np.int64(event.instrument)
     if _instrument_is_unknown(state, number):
@@ -133,7 +133,7 @@ def _on_order(state: Any, event: Any) -> Any:
     return np.int64(Reason.NONE)
 
 
-@kernel
+@inner_kernel
 def _on_stated(state: Any, event: Any) -> Any:
     kind = event.kind
     reason = np.int64(Reason.EVENT_KIND_UNKNOWN)
@@ -155,7 +155,7 @@ def _on_stated(state: Any, event: Any) -> Any:
     return reason
 
 
-@kernel
+@inner_kernel
 def _on_reported(state: Any, event: Any) -> Any:
     """Transport and reconciliation: what an exchange or a connection reports beside orders."""
     kind = event.kind
@@ -185,7 +185,7 @@ def _on_reported(state: Any, event: Any) -> Any:
     return np.int64(Reason.NONE)
 
 
-@kernel
+@inner_kernel
 def _on_request_failed(state: Any, failure: Any) -> Any:
     """A request without an answer leaves its order unknown: neither accepted nor rejected."""
     state.requests_failed += 1

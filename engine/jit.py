@@ -7,6 +7,7 @@ from typing import Any
 
 import numba
 from numba import config
+from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
 
 # Without a cache folder named by a hash of all kernel sources, numba would run stale code after an edit
@@ -18,6 +19,22 @@ INTERPRETED = bool(getattr(config, "DISABLE_JIT", 0))
 def kernel(function: Any) -> Any:
     """Compile `function` without the object mode, division checks or the interpreter lock."""
     return numba.njit(function, cache=_CACHE, error_model="numpy", nogil=True)
+
+
+class _InnerDispatcher(CPUDispatcher):
+    """A compiled function without the wrapper that Python would need: calling it would crash, so it is refused."""
+
+    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
+        assert INTERPRETED, f"{self.py_func.__name__} is an inner kernel: only kernels can call it"
+
+
+def inner_kernel(function: Any) -> Any:
+    """As `kernel`, for what only kernels call: a quarter of the time to compile is saved."""
+    options: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
+    dispatcher = numba.njit(function, cache=_CACHE, error_model="numpy", nogil=True, **options)
+    if not INTERPRETED:
+        dispatcher.__class__ = _InnerDispatcher
+    return dispatcher
 
 
 if INTERPRETED:

@@ -7,22 +7,24 @@ exchange before quotes, quotes before trades and bars.
 
 from typing import Any
 
-from engine.jit import kernel
+import numpy as np
+
+from engine.jit import inner_kernel
 from engine.portfolio import mark_holders
 from engine.reasons import Reason
 
-_MARKED_BY_PRICE = 1
-_MARKED_BY_QUOTE = 2
-_MARKED_BY_EXCHANGE = 3
+_MARKED_BY_PRICE = np.int64(1)
+_MARKED_BY_QUOTE = np.int64(2)
+_MARKED_BY_EXCHANGE = np.int64(3)
 
 
-@kernel
+@inner_kernel
 def _touch(state: Any, instrument: Any) -> None:
     instrument.market_ts_ns = state.ts_ns
     instrument.market_events += 1
 
 
-@kernel
+@inner_kernel
 def _mark(state: Any, number: Any, instrument: Any, source: Any, long_ticks: Any, short_ticks: Any) -> None:
     if source < instrument.mark_source:
         return
@@ -35,7 +37,7 @@ def _mark(state: Any, number: Any, instrument: Any, source: Any, long_ticks: Any
         mark_holders(state, number)
 
 
-@kernel
+@inner_kernel
 def on_quote(state: Any, quote: Any, number: Any) -> Any:
     """Take over best bid and ask; both must be there, not crossed, with sizes not negative."""
     if quote.bid_ticks <= 0 or quote.ask_ticks < quote.bid_ticks:
@@ -52,7 +54,7 @@ def on_quote(state: Any, quote: Any, number: Any) -> Any:
     return Reason.NONE
 
 
-@kernel
+@inner_kernel
 def on_trade(state: Any, trade: Any, number: Any) -> Any:
     """Take over the price of a public trade."""
     if trade.price_ticks <= 0:
@@ -66,7 +68,7 @@ def on_trade(state: Any, trade: Any, number: Any) -> Any:
     return Reason.NONE
 
 
-@kernel
+@inner_kernel
 def on_bar(state: Any, bar: Any, number: Any) -> Any:
     """Take over the close of a bar whose four prices make sense together."""
     if bar.low_ticks <= 0 or bar.low_ticks > min(bar.open_ticks, bar.close_ticks):
@@ -82,7 +84,7 @@ def on_bar(state: Any, bar: Any, number: Any) -> Any:
     return Reason.NONE
 
 
-@kernel
+@inner_kernel
 def on_mark_price(state: Any, mark: Any, number: Any) -> Any:
     """Take over the exchange's own mark price, from then on the one that values positions."""
     if mark.mark_ticks <= 0:

@@ -9,23 +9,23 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import MONEY_MAX, money_fits
-from engine.jit import kernel
+from engine.jit import inner_kernel
 from engine.kinds import EventKind, FillFlag, OrderFlag, OrderStatus, OrderType
 from engine.portfolio import apply_fill, fill_fits, set_fault
 from engine.reasons import Reason
 from engine.state import TRADE_BUCKETS, TRADES_PER_BUCKET
 
-# What happened to an order: the columns of TRANSITIONS.
-WAS_SENT = 0
-WAS_ACCEPTED = 1
-WAS_REJECTED = 2
-WAS_FILLED_IN_PART = 3
-WAS_FILLED_WHOLLY = 4
-CANCEL_WAS_REQUESTED = 5
-WAS_CANCELED = 6
-WAS_EXPIRED = 7
-CANCEL_WAS_REJECTED = 8
-REQUEST_HAD_NO_ANSWER = 9
+# What happened to an order: the columns of TRANSITIONS. (A kernel is compiled again for every plain Python constant.)
+WAS_SENT = np.int64(0)
+WAS_ACCEPTED = np.int64(1)
+WAS_REJECTED = np.int64(2)
+WAS_FILLED_IN_PART = np.int64(3)
+WAS_FILLED_WHOLLY = np.int64(4)
+CANCEL_WAS_REQUESTED = np.int64(5)
+WAS_CANCELED = np.int64(6)
+WAS_EXPIRED = np.int64(7)
+CANCEL_WAS_REJECTED = np.int64(8)
+REQUEST_HAD_NO_ANSWER = np.int64(9)
 
 # 2**32 divided by the golden ratio, made odd.
 _GOLDEN_RATIO_32 = 2_654_435_769
@@ -58,7 +58,7 @@ def _transitions() -> np.ndarray:
 TRANSITIONS = _transitions()
 
 
-@kernel
+@inner_kernel
 def is_open(status: Any) -> Any:
     """Whether an order of this status may still be filled at the exchange."""
     return (
@@ -71,14 +71,14 @@ def is_open(status: Any) -> Any:
     )
 
 
-@kernel
+@inner_kernel
 def _home(state: Any, order: Any) -> Any:
     """Where the index looks for an order first: numbers in sequence are spread evenly (Knuth, 6.4, Fibonacci)."""
     spread = ((order & 0x7FFF_FFFF) * _GOLDEN_RATIO_32) & 0xFFFF_FFFF
     return (spread * len(state.order_slots)) >> 32
 
 
-@kernel
+@inner_kernel
 def find_order(state: Any, order: Any) -> Any:
     """The slot (from 1) of an order by its number, 0 where the table no longer holds it."""
     mask = len(state.order_slots) - 1
@@ -91,7 +91,7 @@ def find_order(state: Any, order: Any) -> Any:
     return 0
 
 
-@kernel
+@inner_kernel
 def _index_order(state: Any, order: Any, slot: Any) -> None:
     mask = len(state.order_slots) - 1
     place = _home(state, order)
@@ -100,7 +100,7 @@ def _index_order(state: Any, order: Any, slot: Any) -> None:
     state.order_slots[place] = slot
 
 
-@kernel
+@inner_kernel
 def _forget_order(state: Any, order: Any) -> None:
     """Take an order out of the index; what had to go past its place moves back (linear probing)."""
     mask = len(state.order_slots) - 1
@@ -119,12 +119,12 @@ def _forget_order(state: Any, order: Any) -> None:
         place = (place + 1) & mask
 
 
-@kernel
+@inner_kernel
 def has_free_slot(state: Any) -> Any:
     return state.slots_used < len(state.orders) or state.free_count > 0
 
 
-@kernel
+@inner_kernel
 def _take_slot(state: Any) -> Any:
     """A slot never used, else the one that has been closed the longest."""
     capacity = len(state.orders)
@@ -139,7 +139,7 @@ def _take_slot(state: Any) -> Any:
     return slot
 
 
-@kernel
+@inner_kernel
 def _link(state: Any, order: Any, slot: Any) -> None:
     instrument = state.instruments[order.instrument]
     first = instrument.first_order_slot
@@ -152,7 +152,7 @@ def _link(state: Any, order: Any, slot: Any) -> None:
     state.orders_open += 1
 
 
-@kernel
+@inner_kernel
 def _unlink(state: Any, order: Any) -> None:
     instrument = state.instruments[order.instrument]
     if order.previous_slot != 0:
@@ -165,7 +165,7 @@ def _unlink(state: Any, order: Any) -> None:
     state.orders_open -= 1
 
 
-@kernel
+@inner_kernel
 def _change_open_lots(state: Any, order: Any, delta_lots: Any) -> None:
     position = state.positions[order.account, order.instrument]
     if order.side > 0:
@@ -174,13 +174,13 @@ def _change_open_lots(state: Any, order: Any, delta_lots: Any) -> None:
         position.open_sell_lots += delta_lots
 
 
-@kernel
+@inner_kernel
 def open_lots_fit(position: Any, side: Any, delta_lots: Any) -> Any:
     """Whether `delta_lots` more on order of a side are still a number of lots that the ledger allows."""
     return delta_lots <= MONEY_MAX - (position.open_buy_lots if side > 0 else position.open_sell_lots)
 
 
-@kernel
+@inner_kernel
 def open_order(state: Any, command: Any) -> None:
     """Enter a decided order into the table as PENDING and number it; the caller has seen a free slot."""
     slot = _take_slot(state)
@@ -217,7 +217,7 @@ def open_order(state: Any, command: Any) -> None:
     strategy.orders_open += 1
 
 
-@kernel
+@inner_kernel
 def change_status(state: Any, slot: Any, happening: Any) -> Any:
     """Move an order along the table of transitions; True where the table allows it."""
     order = state.orders[slot - 1]
@@ -235,7 +235,7 @@ def change_status(state: Any, slot: Any, happening: Any) -> Any:
     return True
 
 
-@kernel
+@inner_kernel
 def _close(state: Any, order: Any, slot: Any) -> None:
     _unlink(state, order)
     left = order.quantity_lots - order.filled_lots
@@ -247,12 +247,12 @@ def _close(state: Any, order: Any, slot: Any) -> None:
     state.strategies[order.strategy].orders_open -= 1
 
 
-@kernel
+@inner_kernel
 def _bucket(trade_id: Any, instrument: Any) -> Any:
     return (trade_id ^ (trade_id >> 17) ^ instrument) & (TRADE_BUCKETS - 1)
 
 
-@kernel
+@inner_kernel
 def _is_booked(state: Any, trade_id: Any, instrument: Any, side: Any) -> Any:
     """Whether this side of this trade of this instrument is already booked; id 0 is no id."""
     if trade_id == 0:
@@ -265,7 +265,7 @@ def _is_booked(state: Any, trade_id: Any, instrument: Any, side: Any) -> Any:
     return False
 
 
-@kernel
+@inner_kernel
 def _remember_trade(state: Any, trade_id: Any, instrument: Any, side: Any) -> None:
     if trade_id == 0:
         return
@@ -278,7 +278,7 @@ def _remember_trade(state: Any, trade_id: Any, instrument: Any, side: Any) -> No
     state.trades_cursor[bucket] = (cursor + 1) % TRADES_PER_BUCKET
 
 
-@kernel
+@inner_kernel
 def on_fill(state: Any, fill: Any) -> None:
     """Book a fill, whatever the engine thought of its order: doubled ones once, late and excess ones too.
 
@@ -306,13 +306,13 @@ def on_fill(state: Any, fill: Any) -> None:
     apply_fill(state, account, instrument, side, fill.quantity_lots, fill.price_ticks, fill.fee, fee_in_base)
 
 
-@kernel
+@inner_kernel
 def _order_has_room(order: Any) -> Any:
     """Whether one more fill that fits the ledger fits the sums of its order too."""
     return money_fits(order.filled_lots) and money_fits(order.filled_units)
 
 
-@kernel
+@inner_kernel
 def _fill_order(state: Any, fill: Any, slot: Any, unit: Any) -> None:
     order = state.orders[slot - 1]
     before = order.status
@@ -333,7 +333,7 @@ def _fill_order(state: Any, fill: Any, slot: Any, unit: Any) -> None:
     change_status(state, slot, WAS_FILLED_WHOLLY if wholly else WAS_FILLED_IN_PART)
 
 
-@kernel
+@inner_kernel
 def on_order_report(state: Any, report: Any) -> None:
     """Apply what an exchange says of an order other than a fill."""
     slot = find_order(state, report.order)
@@ -364,7 +364,7 @@ def on_order_report(state: Any, report: Any) -> None:
         order.updated_ts_ns = state.ts_ns
 
 
-@kernel
+@inner_kernel
 def _amend(state: Any, order: Any, report: Any) -> None:
     """Take over the quantity and price that the exchange says an open order has now."""
     if not is_open(order.status) or report.quantity_lots < order.filled_lots:

@@ -15,17 +15,17 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import MONEY_MAX, money_fits, mul_div, mul_div_up, product_fits, share
-from engine.jit import kernel
+from engine.jit import inner_kernel
 from engine.kinds import FundingBasis
 from engine.reasons import Reason
 
-PPM = 1_000_000
-PPB = 1_000_000_000
+PPM = np.int64(1_000_000)
+PPB = np.int64(1_000_000_000)
 DRAWDOWN_PPM_MAX = PPM * PPM
 _ALMOST_ONE = 1.0 - 1e-12
 
 
-@kernel
+@inner_kernel
 def set_fault(state: Any, reason: Any) -> None:
     """Stop the engine: nothing is placed any more. The first fault is the one that is kept."""
     if state.fault == 0:
@@ -33,7 +33,7 @@ def set_fault(state: Any, reason: Any) -> None:
         state.fault_seq = state.seq
 
 
-@kernel
+@inner_kernel
 def _settle(state: Any, account: Any) -> None:
     """Bring equity, its peak and the drawdowns up to date."""
     equity = (
@@ -60,7 +60,7 @@ def _settle(state: Any, account: Any) -> None:
         _deepen_drawdown(account, drawdown, peak)
 
 
-@kernel
+@inner_kernel
 def _deepen_drawdown(account: Any, drawdown: Any, peak: Any) -> None:
     """Take over a drawdown relative to its peak where it is the largest so far.
 
@@ -74,7 +74,7 @@ def _deepen_drawdown(account: Any, drawdown: Any, peak: Any) -> None:
         account.max_drawdown_ppm = ppm
 
 
-@kernel
+@inner_kernel
 def mark_position(state: Any, account: Any, position: Any, instrument: Any) -> None:
     """Value a position at what it could be closed for, and its account with it."""
     lots = position.quantity_lots
@@ -93,7 +93,7 @@ def mark_position(state: Any, account: Any, position: Any, instrument: Any) -> N
     _settle(state, account)
 
 
-@kernel
+@inner_kernel
 def mark_holders(state: Any, instrument_number: Any) -> None:
     """Value every account's position in an instrument whose mark has moved."""
     instrument = state.instruments[instrument_number]
@@ -106,7 +106,7 @@ def mark_holders(state: Any, instrument_number: Any) -> None:
         number += 1
 
 
-@kernel
+@inner_kernel
 def _close_trade(position: Any) -> None:
     """Count a finished round trip, from flat to flat, by its profit after fees and funding."""
     position.trades += 1
@@ -115,7 +115,7 @@ def _close_trade(position: Any) -> None:
     position.trade_units = 0
 
 
-@kernel
+@inner_kernel
 def _reduce(position: Any, closing_lots: Any, price_ticks: Any, unit: Any) -> Any:
     """Take `closing_lots` (> 0) out of a position at a price; returns the profit realised."""
     held = position.quantity_lots
@@ -129,7 +129,7 @@ def _reduce(position: Any, closing_lots: Any, price_ticks: Any, unit: Any) -> An
     return sign * closing_lots * price_ticks * unit - cost
 
 
-@kernel
+@inner_kernel
 def trade_position(position: Any, delta_lots: Any, price_ticks: Any, fee_units: Any, unit: Any, ts_ns: Any) -> Any:
     """Buy (delta > 0) or sell lots at a price: returns the profit realised, before fees.
 
@@ -163,7 +163,7 @@ def trade_position(position: Any, delta_lots: Any, price_ticks: Any, fee_units: 
     return realized
 
 
-@kernel
+@inner_kernel
 def apply_fill(
     state: Any,
     account_number: Any,
@@ -205,7 +205,7 @@ def apply_fill(
     mark_position(state, account, position, instrument)
 
 
-@kernel
+@inner_kernel
 def fill_fits(
     state: Any,
     account_number: Any,
@@ -238,7 +238,7 @@ def fill_fits(
     )
 
 
-@kernel
+@inner_kernel
 def move_cash(state: Any, account_number: Any, amount_units: Any) -> None:
     """A deposit, or a withdrawal where negative; neither is a profit, so the peak moves along."""
     account = state.accounts[account_number]
@@ -255,7 +255,7 @@ def move_cash(state: Any, account_number: Any, amount_units: Any) -> None:
     _settle(state, account)
 
 
-@kernel
+@inner_kernel
 def funding_payment(quantity_lots: Any, mark_ticks: Any, unit: Any, rate_ppb: Any) -> Any:
     """What a holder receives (negative: pays): -(quantity * mark * unit * rate), rounded against the holder.
 
@@ -266,7 +266,7 @@ def funding_payment(quantity_lots: Any, mark_ticks: Any, unit: Any, rate_ppb: An
     return -mul_div_up(worth, abs(rate_ppb), PPB) if pays else mul_div(worth, abs(rate_ppb), PPB)
 
 
-@kernel
+@inner_kernel
 def _pay_funding(state: Any, account_number: Any, instrument_number: Any, amount_units: Any) -> None:
     account = state.accounts[account_number]
     position = state.positions[account_number, instrument_number]
@@ -285,7 +285,7 @@ def _pay_funding(state: Any, account_number: Any, instrument_number: Any, amount
     _settle(state, account)
 
 
-@kernel
+@inner_kernel
 def apply_funding(state: Any, funding: Any, instrument_number: Any) -> Any:
     """Pay or collect funding: the stated amount to one account, or a rate on every position held.
 

@@ -12,7 +12,7 @@ import numpy as np
 
 from engine.arithmetic import MONEY_MAX, product_fits
 from engine.decisions import next_command, refuse
-from engine.jit import kernel
+from engine.jit import inner_kernel
 from engine.kinds import (
     Action,
     DecisionKind,
@@ -25,13 +25,16 @@ from engine.kinds import (
 from engine.orders import CANCEL_WAS_REQUESTED, change_status, has_free_slot, open_lots_fit, open_order
 from engine.reasons import Reason
 
+_NO_LIMIT = np.int64(0)
+_MONEY_LIMIT = np.int64(MONEY_MAX)
 
-@kernel
+
+@inner_kernel
 def on_signal(state: Any, signal: Any, outbox: Any) -> None:
     """Decide on a signal: commands, or one refusal that says why there are none."""
     strategy_number = np.int64(signal.source)
     if strategy_number >= len(state.strategies) or not state.strategies[strategy_number].defined:
-        refuse(state, outbox, signal, Reason.STRATEGY_UNKNOWN, 0, strategy_number)
+        refuse(state, outbox, signal, Reason.STRATEGY_UNKNOWN, _NO_LIMIT, strategy_number)
         return
     strategy = state.strategies[strategy_number]
     strategy.signals += 1
@@ -41,12 +44,12 @@ def on_signal(state: Any, signal: Any, outbox: Any) -> None:
         return
     reason = _signal_refusal(state, signal, strategy)
     if reason != Reason.NONE:
-        refuse(state, outbox, signal, reason, 0, np.int64(signal.action))
+        refuse(state, outbox, signal, reason, _NO_LIMIT, np.int64(signal.action))
         return
     _trade_towards(state, signal, outbox)
 
 
-@kernel
+@inner_kernel
 def _signal_refusal(state: Any, signal: Any, strategy: Any) -> Any:
     """The first reason for which this signal cannot be acted upon at all."""
     if signal.action > Action.CLOSE:
@@ -72,7 +75,7 @@ def _signal_refusal(state: Any, signal: Any, strategy: Any) -> Any:
     return np.int64(Reason.NONE)
 
 
-@kernel
+@inner_kernel
 def _target_lots(instrument: Any, signal: Any) -> Any:
     """The position that a signal asks for."""
     size = signal.quantity_lots if signal.quantity_lots > 0 else instrument.order_quantity_lots
@@ -83,7 +86,7 @@ def _target_lots(instrument: Any, signal: Any) -> Any:
     return np.int64(0)
 
 
-@kernel
+@inner_kernel
 def _trade_towards(state: Any, signal: Any, outbox: Any) -> None:
     """Cancel what works against the target, then order what is missing to it."""
     number = np.int64(signal.instrument)
@@ -108,7 +111,7 @@ def _trade_towards(state: Any, signal: Any, outbox: Any) -> None:
     if _size_is_refused(state, outbox, signal, instrument, quantity, price):
         return
     if not open_lots_fit(position, side, quantity):
-        refuse(state, outbox, signal, Reason.MONEY_OVERFLOW, MONEY_MAX, quantity)
+        refuse(state, outbox, signal, Reason.MONEY_OVERFLOW, _MONEY_LIMIT, quantity)
         return
     if not has_free_slot(state):
         refuse(state, outbox, signal, Reason.ORDER_TABLE_FULL, len(state.orders), state.orders_open)
@@ -116,7 +119,7 @@ def _trade_towards(state: Any, signal: Any, outbox: Any) -> None:
     _place(state, outbox, signal, instrument, side, quantity)
 
 
-@kernel
+@inner_kernel
 def _size_is_refused(state: Any, outbox: Any, signal: Any, instrument: Any, quantity: Any, price: Any) -> Any:
     if quantity < instrument.quantity_min_lots:
         refuse(state, outbox, signal, Reason.QUANTITY_BELOW_MINIMUM, instrument.quantity_min_lots, quantity)
@@ -125,7 +128,7 @@ def _size_is_refused(state: Any, outbox: Any, signal: Any, instrument: Any, quan
         refuse(state, outbox, signal, Reason.QUANTITY_ABOVE_MAXIMUM, instrument.quantity_max_lots, quantity)
         return True
     if not product_fits(quantity, price, instrument.tick_lot_units):
-        refuse(state, outbox, signal, Reason.MONEY_OVERFLOW, 0, quantity)
+        refuse(state, outbox, signal, Reason.MONEY_OVERFLOW, _NO_LIMIT, quantity)
         return True
     notional = quantity * price * instrument.tick_lot_units
     if notional < instrument.notional_min_units:
@@ -134,7 +137,7 @@ def _size_is_refused(state: Any, outbox: Any, signal: Any, instrument: Any, quan
     return False
 
 
-@kernel
+@inner_kernel
 def _cancel_working(state: Any, outbox: Any, instrument_number: Any, side: Any) -> Any:
     """Ask for the cancel of working orders against `side`; returns their signed open lots.
 
@@ -157,7 +160,7 @@ def _cancel_working(state: Any, outbox: Any, instrument_number: Any, side: Any) 
     return cancelled
 
 
-@kernel
+@inner_kernel
 def _place(state: Any, outbox: Any, signal: Any, instrument: Any, side: Any, quantity: Any) -> None:
     command = next_command(state, outbox, DecisionKind.PLACE_ORDER)
     command.order_type = np.uint8(OrderType.MARKET)

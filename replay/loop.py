@@ -34,7 +34,7 @@ from adapters.strategies.interface import SIGNALS
 from engine.arithmetic import INT64_MAX
 from engine.decisions import outbox_layout
 from engine.fold import step
-from engine.jit import kernel, overlay
+from engine.jit import inner_kernel, kernel, overlay
 from engine.kinds import DecisionKind, EventKind
 from engine.orders import find_order
 from engine.records import COMMAND, EVENT, FILL, TIMER, record
@@ -103,7 +103,7 @@ _IN_SCRATCH = 3
 _RETURN = 100
 
 
-@kernel
+@inner_kernel
 def _next_horizon(loop: Any, market_ts_ns: int) -> int:
     """Up to which time the exchange may act before the next market record or timer is looked at."""
     if loop.stage == _Stage.WAITING and loop.timer_interval_ns > 0 and loop.timer_next_ns < market_ts_ns:
@@ -111,7 +111,7 @@ def _next_horizon(loop: Any, market_ts_ns: int) -> int:
     return market_ts_ns
 
 
-@kernel
+@inner_kernel
 def _make_timer(loop: Any, event: Any) -> None:
     timer = overlay(event, TIMER)
     timer.ts_ns = loop.timer_next_ns
@@ -130,7 +130,7 @@ def _make_timer(loop: Any, event: Any) -> None:
     loop.timer_next_ns += loop.timer_interval_ns
 
 
-@kernel
+@inner_kernel
 def _advance_exchange(exchange: Any, loop: Any, horizon_ns: int) -> int:
     """Let the exchange do one thing that is due; _IN_SCRATCH where that is a report to be told."""
     report_ns = next_report_ns(exchange)
@@ -142,7 +142,7 @@ def _advance_exchange(exchange: Any, loop: Any, horizon_ns: int) -> int:
     return _NOTHING
 
 
-@kernel
+@inner_kernel
 def _take_signal(state: Any, loop: Any, signal: Any) -> int:
     loop.signals_told += 1
     loop.signals += 1
@@ -151,7 +151,7 @@ def _take_signal(state: Any, loop: Any, signal: Any) -> int:
     return _SIGNAL
 
 
-@kernel
+@inner_kernel
 def _find_next(state: Any, loop: Any, exchange: Any, signals: Any, record: Any, has_record: bool) -> int:
     """What happens next, made ready to be told; `record` is the next market record where there is one."""
     if loop.signals_told < signals.count:
@@ -169,7 +169,7 @@ def _find_next(state: Any, loop: Any, exchange: Any, signals: Any, record: Any, 
     return _advance_market(loop, exchange, record)  # type: ignore[no-any-return]
 
 
-@kernel
+@inner_kernel
 def _advance_market(loop: Any, exchange: Any, record: Any) -> int:
     """Take a market record a step further: a timer before it, to the exchange, or on to be told."""
     if loop.stage == _Stage.AT_EXCHANGE:
@@ -193,7 +193,7 @@ def _advance_market(loop: Any, exchange: Any, record: Any) -> int:
     return _MARKET
 
 
-@kernel
+@inner_kernel
 def _must_ask(loop: Any, kind: int) -> bool:
     """Whether to stop for Python strategies after an event: they have not seen it yet, or spoke when they did."""
     if kind > EventKind.BAR:
@@ -202,7 +202,7 @@ def _must_ask(loop: Any, kind: int) -> bool:
     return index >= loop.shown_until or index == loop.spoke_at  # type: ignore[no-any-return]
 
 
-@kernel
+@inner_kernel
 def _owner(state: Any, event: Any) -> int:
     """The strategy whose order was filled, or all of them for what concerns everyone."""
     if event.kind != EventKind.ORDER_FILLED:
@@ -211,7 +211,7 @@ def _owner(state: Any, event: Any) -> int:
     return state.orders[slot - 1].strategy if slot != 0 else ALL_STRATEGIES
 
 
-@kernel
+@inner_kernel
 def _send(exchange: Any, loop: Any, command: Any, now_ns: int) -> None:
     if command.kind <= DecisionKind.AMEND_ORDER:
         submit(exchange, command, now_ns)

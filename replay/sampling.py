@@ -17,7 +17,7 @@ from adapters.journal import Block, JournalReader
 from engine.decisions import outbox_layout
 from engine.entry import Engine, engine_for
 from engine.fold import step
-from engine.jit import kernel, overlay
+from engine.jit import inner_kernel, kernel, overlay
 from engine.kinds import DecisionKind, EventKind
 from engine.orders import find_order
 from engine.records import BAR, EVENT, FILL, ORDER_REPORT, REFUSAL, record
@@ -108,7 +108,7 @@ def _watch_layout(limits: Limits) -> np.dtype:
     )
 
 
-@kernel
+@inner_kernel
 def _sample_account(row: Any, watch: Any, state: Any, number: int) -> None:
     account = state.accounts[number]
     row.bucket_ts_ns = watch.bucket_start_ns
@@ -122,7 +122,7 @@ def _sample_account(row: Any, watch: Any, state: Any, number: int) -> None:
     row.equity_units = account.equity_units
 
 
-@kernel
+@inner_kernel
 def _profit(position: Any) -> int:
     """What a position has earned since the start, all costs taken off."""
     return (  # type: ignore[no-any-return]
@@ -130,7 +130,7 @@ def _profit(position: Any) -> int:
     )
 
 
-@kernel
+@inner_kernel
 def _sample_instrument(row: Any, watch: Any, state: Any, number: int) -> None:
     instrument = state.instruments[number]
     watched = watch.instruments[number]
@@ -148,13 +148,13 @@ def _sample_instrument(row: Any, watch: Any, state: Any, number: int) -> None:
     watched.open_ticks = 0
 
 
-@kernel
+@inner_kernel
 def _start_bucket(watch: Any, ts_ns: int) -> None:
     watch.bucket_start_ns = (ts_ns - 1) // watch.bucket_ns * watch.bucket_ns
     watch.bucket_end_ns = watch.bucket_start_ns + watch.bucket_ns
 
 
-@kernel
+@inner_kernel
 def _see_price(watched: Any, instrument: Any, event: Any) -> None:
     first = (instrument.long_mark_ticks + instrument.short_mark_ticks) // 2
     high = first
@@ -176,7 +176,7 @@ def _see_price(watched: Any, instrument: Any, event: Any) -> None:
         watched.low_ticks = low
 
 
-@kernel
+@inner_kernel
 def _see_profit(watched: Any, position: Any) -> None:
     profit = _profit(position)
     if profit >= watched.peak_profit_units:
@@ -185,7 +185,7 @@ def _see_profit(watched: Any, position: Any) -> None:
         watched.max_drawdown_units = watched.peak_profit_units - profit
 
 
-@kernel
+@inner_kernel
 def _book(row: Any, state: Any, fill: Any) -> None:
     position = state.positions[np.int64(fill.account), np.int64(fill.instrument)]
     slot = find_order(state, fill.order)
@@ -206,7 +206,7 @@ def _book(row: Any, state: Any, fill: Any) -> None:
     row.funding_units = position.funding_units
 
 
-@kernel
+@inner_kernel
 def _tally(watch: Any, decision: Any) -> None:
     if decision.kind == DecisionKind.PLACE_ORDER:
         watch.instruments[np.int64(decision.instrument)].orders += 1
@@ -216,7 +216,7 @@ def _tally(watch: Any, decision: Any) -> None:
             watch.refusals[reason] += 1
 
 
-@kernel
+@inner_kernel
 def _see(state: Any, watch: Any, event: Any) -> None:
     """Look at what an event did to its instrument."""
     number = np.int64(event.instrument)
@@ -233,7 +233,7 @@ def _see(state: Any, watch: Any, event: Any) -> None:
         _see_profit(watch.instruments[number], state.positions[instrument.account, number])
 
 
-@kernel
+@inner_kernel
 def _fills_booked(state: Any, event: Any) -> int:
     """How many fills the position of an event has had."""
     account = np.int64(event.account)
@@ -243,7 +243,7 @@ def _fills_booked(state: Any, event: Any) -> int:
     return state.positions[account, number].fills  # type: ignore[no-any-return]
 
 
-@kernel
+@inner_kernel
 def _sample(state: Any, watch: Any, account_rows: Any, instrument_rows: Any) -> bool:
     """Write the rows of the bucket that is over; False where there is no room for them."""
     if watch.bucket_end_ns == 0:

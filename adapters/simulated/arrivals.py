@@ -11,13 +11,13 @@ from adapters.simulated.matching import cut_reduce_only, end_order, expire_due
 from adapters.simulated.rings import report_refusal, report_terms
 from adapters.simulated.state import BUYS, LIMITS, NEVER, SELLS
 from adapters.simulated.triggers import activate
-from engine.jit import kernel, overlay
+from engine.jit import inner_kernel, overlay
 from engine.kinds import DecisionKind, EventKind, OrderFlag, OrderType, TimeInForce
 from engine.reasons import Reason
 from engine.records import COMMAND
 
 
-@kernel
+@inner_kernel
 def execute_arrival(ex: Any) -> None:
     """Let the next command act at its due time; there must be one."""
     arrival = ex.arrivals[ex.arrival_head]
@@ -44,7 +44,7 @@ def execute_arrival(ex: Any) -> None:
         cut_reduce_only(ex, number)
 
 
-@kernel
+@inner_kernel
 def _place(ex: Any, command: Any, number: Any, sent_ts_ns: Any) -> None:
     """Check an order and take it in, or reject it."""
     slot = new_slot(ex)
@@ -75,7 +75,7 @@ def _place(ex: Any, command: Any, number: Any, sent_ts_ns: Any) -> None:
     activate(ex, ex.instruments[number], slot, number)
 
 
-@kernel
+@inner_kernel
 def _write_order(ex: Any, command: Any, slot: Any, number: Any, sent_ts_ns: Any) -> None:
     """Write a command into a free slot, whose link to the next free one stays."""
     order = ex.orders[slot - 1]
@@ -107,7 +107,7 @@ def _write_order(ex: Any, command: Any, slot: Any, number: Any, sent_ts_ns: Any)
     order.reserved_units = 0
 
 
-@kernel
+@inner_kernel
 def _amendment_invalid(order: Any, quantity_lots: Any, limit_ticks: Any, trigger_ticks: Any) -> Any:
     if quantity_lots <= order.filled_lots:
         return np.int64(Reason.EXCHANGE_QUANTITY_BELOW_MINIMUM)
@@ -118,7 +118,7 @@ def _amendment_invalid(order: Any, quantity_lots: Any, limit_ticks: Any, trigger
     return np.int64(Reason.NONE)
 
 
-@kernel
+@inner_kernel
 def _amend(ex: Any, command: Any, slot: Any) -> None:
     """Change quantity, limit or trigger; 0 leaves one as it is.
 

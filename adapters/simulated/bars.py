@@ -11,10 +11,10 @@ import numpy as np
 
 from adapters.simulated.state import BUYS, LIMITS, NEVER, SELLS, STOPS, TARGETS, TRAILS
 from adapters.simulated.triggers import follow
-from engine.jit import kernel
+from engine.jit import inner_kernel
 
 
-@kernel
+@inner_kernel
 def stop_seen(row: Any, side: Any) -> Any:
     """The price, as seen, at which the first stop or trailing stop of a side triggers; -NEVER without any."""
     best = -row.head_ranks[STOPS + side]
@@ -23,7 +23,7 @@ def stop_seen(row: Any, side: Any) -> Any:
     return best
 
 
-@kernel
+@inner_kernel
 def set_path(ex: Any, row: Any, price_ticks: Any) -> None:
     """Move the price of the bar that is being worked through; the book is that price on both sides."""
     ex.path_ticks = price_ticks
@@ -35,7 +35,7 @@ def set_path(ex: Any, row: Any, price_ticks: Any) -> None:
     follow(ex, row, SELLS, price_ticks)
 
 
-@kernel
+@inner_kernel
 def start_path(ex: Any, row: Any, bar: Any) -> None:
     """Begin a bar at its open."""
     ex.path_low_ticks = bar.low_ticks
@@ -49,7 +49,7 @@ def start_path(ex: Any, row: Any, bar: Any) -> None:
     set_path(ex, row, bar.open_ticks)
 
 
-@kernel
+@inner_kernel
 def _low_is_next(ex: Any, row: Any) -> Any:
     """Whether the path goes to the low before the high."""
     if ex.path_low_seen != 0 or ex.path_high_seen != 0:
@@ -66,7 +66,7 @@ def _low_is_next(ex: Any, row: Any) -> Any:
     return ex.path_low_first != 0
 
 
-@kernel
+@inner_kernel
 def _next_seen(row: Any, side: Any, from_seen: Any, end_seen: Any) -> Any:
     """The first price beyond `from_seen` and up to `end_seen` at which an order acts, else `end_seen`.
 
@@ -85,7 +85,7 @@ def _next_seen(row: Any, side: Any, from_seen: Any, end_seen: Any) -> Any:
     return ticks
 
 
-@kernel
+@inner_kernel
 def advance(ex: Any, row: Any) -> Any:
     """Move the path on to where the next order acts or to its next point; False where the bar is over."""
     if ex.path_closed != 0:

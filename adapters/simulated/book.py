@@ -9,10 +9,10 @@ from typing import Any
 import numpy as np
 
 from adapters.simulated.state import LIMITS, NEVER, STOPS, TARGETS, TRAILS, WORKING
-from engine.jit import kernel
+from engine.jit import inner_kernel
 
 
-@kernel
+@inner_kernel
 def find_order(ex: Any, number: Any) -> Any:
     """The slot of a live order, 0 where there is none."""
     mask = len(ex.order_slots) - 1
@@ -25,7 +25,7 @@ def find_order(ex: Any, number: Any) -> Any:
     return np.int64(0)
 
 
-@kernel
+@inner_kernel
 def new_slot(ex: Any) -> Any:
     """A free slot, 0 where the table is full; `index_order` makes it live, nothing else needs undoing."""
     if ex.free_slot != 0:
@@ -33,7 +33,7 @@ def new_slot(ex: Any) -> Any:
     return ex.slots_used + 1 if ex.slots_used < len(ex.orders) else np.int64(0)
 
 
-@kernel
+@inner_kernel
 def index_order(ex: Any, slot: Any) -> None:
     """Take the slot that `new_slot` offered for the order that is now in it."""
     order = ex.orders[slot - 1]
@@ -50,7 +50,7 @@ def index_order(ex: Any, slot: Any) -> None:
     ex.live_orders += 1
 
 
-@kernel
+@inner_kernel
 def forget_order(ex: Any, slot: Any) -> None:
     """Free the slot of an order that is in no list; what was pushed past its place in the index moves back."""
     mask = len(ex.order_slots) - 1
@@ -74,7 +74,7 @@ def forget_order(ex: Any, slot: Any) -> None:
     ex.live_orders -= 1
 
 
-@kernel
+@inner_kernel
 def refresh(row: Any, side: Any) -> None:
     """Bring the prices between which no order of a side can act up to date."""
     above = min(row.head_ranks[LIMITS + side], row.head_ranks[TARGETS + side], row.parked_best[side])
@@ -88,7 +88,7 @@ def refresh(row: Any, side: Any) -> None:
     row.acts_below[side] = below
 
 
-@kernel
+@inner_kernel
 def link_after(ex: Any, row: Any, slot: Any, order_list: Any, rank: Any, start_slot: Any) -> None:
     """Insert an order into a list by rank, then priority, looking from `start_slot` on (0: the head).
 
@@ -122,13 +122,13 @@ def link_after(ex: Any, row: Any, slot: Any, order_list: Any, rank: Any, start_s
     refresh(row, order_list & 1)
 
 
-@kernel
+@inner_kernel
 def link(ex: Any, row: Any, slot: Any, order_class: Any, rank: Any) -> None:
     """Insert an order into its side's list of a class."""
     link_after(ex, row, slot, order_class + ex.orders[slot - 1].book_side, rank, np.int64(0))
 
 
-@kernel
+@inner_kernel
 def unlink(ex: Any, row: Any, slot: Any) -> None:
     """Take an order out of its list, if it is in one."""
     order = ex.orders[slot - 1]
@@ -152,7 +152,7 @@ def unlink(ex: Any, row: Any, slot: Any) -> None:
     refresh(row, order_list & 1)
 
 
-@kernel
+@inner_kernel
 def link_expiry(ex: Any, slot: Any) -> None:
     """Enter an order into the list of those that expire, soonest first."""
     order = ex.orders[slot - 1]
@@ -172,7 +172,7 @@ def link_expiry(ex: Any, slot: Any) -> None:
         ex.next_expiry_ns = order.expire_ts_ns
 
 
-@kernel
+@inner_kernel
 def unlink_expiry(ex: Any, slot: Any) -> None:
     order = ex.orders[slot - 1]
     before = order.previous_expiry_slot
@@ -186,7 +186,7 @@ def unlink_expiry(ex: Any, slot: Any) -> None:
         ex.next_expiry_ns = ex.orders[after - 1].expire_ts_ns if after != 0 else NEVER
 
 
-@kernel
+@inner_kernel
 def link_reduce_only(ex: Any, slot: Any) -> None:
     """Enter a reduce-only order into the list of those that a position's shrinking concerns."""
     order = ex.orders[slot - 1]
@@ -202,7 +202,7 @@ def link_reduce_only(ex: Any, slot: Any) -> None:
     position.reduce_lots_max = max(position.reduce_lots_max, order.quantity_lots - order.filled_lots)
 
 
-@kernel
+@inner_kernel
 def unlink_reduce_only(ex: Any, slot: Any) -> None:
     order = ex.orders[slot - 1]
     before = order.previous_reduce_slot

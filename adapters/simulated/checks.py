@@ -7,12 +7,12 @@ import numpy as np
 from adapters.simulated.ledger import PPM, lacks_funds
 from adapters.simulated.state import BOOK_BAR, BOOK_NONE, TICKS_MAX, SlippageModel
 from engine.arithmetic import mul_div_up, product_fits
-from engine.jit import kernel
+from engine.jit import inner_kernel
 from engine.kinds import OrderFlag, OrderType, TimeInForce
 from engine.reasons import Reason
 
 
-@kernel
+@inner_kernel
 def would_take(row: Any, order: Any) -> Any:
     """Whether an order with a limit could trade at the touch."""
     if order.side > 0:
@@ -20,13 +20,13 @@ def would_take(row: Any, order: Any) -> Any:
     return row.touch_ticks[0] >= order.limit_ticks
 
 
-@kernel
+@inner_kernel
 def is_stale(ex: Any, row: Any, number: Any) -> Any:
     """Whether the book is the close of a bar that is over, so that taking has to wait for the next open."""
     return row.book == BOOK_BAR and ex.time_ns > row.market_ts_ns and ex.walk_instrument != number + 1
 
 
-@kernel
+@inner_kernel
 def slipped(ex: Any, row: Any, order: Any, touch_ticks: Any, quantity_lots: Any) -> Any:
     """The price at which an order without a limit trades: the touch, moved against it, at least one tick.
 
@@ -42,7 +42,7 @@ def slipped(ex: Any, row: Any, order: Any, touch_ticks: Any, quantity_lots: Any)
     return touch_ticks + move if order.side > 0 else max(touch_ticks - move, 1)
 
 
-@kernel
+@inner_kernel
 def _reserve_ticks(ex: Any, row: Any, order: Any) -> Any:
     """The price at which an order counts until it is filled: its limit, else its trigger, else the touch."""
     if order.limited != 0:
@@ -53,7 +53,7 @@ def _reserve_ticks(ex: Any, row: Any, order: Any) -> Any:
     return slipped(ex, row, order, ticks, order.quantity_lots - order.filled_lots)
 
 
-@kernel
+@inner_kernel
 def _terms_invalid(ex: Any, row: Any, order: Any) -> Any:
     kind = order.order_type
     if kind < OrderType.MARKET or kind > OrderType.TRAILING_STOP:
@@ -80,7 +80,7 @@ def _terms_invalid(ex: Any, row: Any, order: Any) -> Any:
     return np.int64(Reason.NONE)
 
 
-@kernel
+@inner_kernel
 def _quantity_invalid(row: Any, order: Any) -> Any:
     lots = order.quantity_lots
     if lots < row.quantity_min_lots:
@@ -97,7 +97,7 @@ def _quantity_invalid(row: Any, order: Any) -> Any:
     return np.int64(Reason.NONE)
 
 
-@kernel
+@inner_kernel
 def objection(ex: Any, order: Any, number: Any) -> Any:
     """Why the exchange does not take an order as it stands, 0 where it does. Sets the price it counts at."""
     row = ex.instruments[number]

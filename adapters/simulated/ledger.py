@@ -14,7 +14,7 @@ import numpy as np
 
 from adapters.simulated.state import NEVER
 from engine.arithmetic import MONEY_MAX, money_fits, mul_div, mul_div_up, product_fits, share
-from engine.jit import kernel
+from engine.jit import inner_kernel
 from engine.kinds import AccountKind, FundingBasis, OrderFlag
 from engine.portfolio import funding_payment
 from engine.reasons import Reason
@@ -22,20 +22,20 @@ from engine.reasons import Reason
 PPM = np.int64(1_000_000)  # not an int: see adapters.simulated.state
 
 
-@kernel
+@inner_kernel
 def fee_of(amount: Any, fee_ppm: Any) -> Any:
     """The fee on an amount, rounded up; a rebate where the rate is below zero."""
     return mul_div_up(amount, fee_ppm, PPM) if fee_ppm >= 0 else -mul_div(amount, -fee_ppm, PPM)
 
 
-@kernel
+@inner_kernel
 def _cost_with_fee(row: Any, ticks: Any, lots: Any, fee_ppm: Any) -> Any:
     """The money that buying takes at most; the caller has checked that the product fits."""
     cost = ticks * lots * row.tick_lot_units
     return cost if row.fee_in_base != 0 or fee_ppm <= 0 else cost + mul_div_up(cost, fee_ppm, PPM)
 
 
-@kernel
+@inner_kernel
 def hold(ex: Any, order: Any) -> None:
     """Reserve for what is left of an order: lots of its side, and the money of a cash account's buy."""
     if order.order_flags & OrderFlag.REDUCE_ONLY:
@@ -54,7 +54,7 @@ def hold(ex: Any, order: Any) -> None:
         account.reserved_units += order.reserved_units
 
 
-@kernel
+@inner_kernel
 def release(ex: Any, order: Any) -> None:
     """Undo `hold`; the order's quantities must still be what they were then."""
     if order.order_flags & OrderFlag.REDUCE_ONLY:
@@ -69,7 +69,7 @@ def release(ex: Any, order: Any) -> None:
     order.reserved_units = 0
 
 
-@kernel
+@inner_kernel
 def lacks_funds(ex: Any, order: Any) -> Any:
     """The reason why an account cannot bear an order that is not held yet, 0 where it can."""
     if order.order_flags & OrderFlag.REDUCE_ONLY:
@@ -92,13 +92,13 @@ def lacks_funds(ex: Any, order: Any) -> Any:
     return np.int64(Reason.EXCHANGE_MARGIN_INSUFFICIENT)
 
 
-@kernel
+@inner_kernel
 def mark_of(row: Any) -> Any:
     """The exchange's mark price where it states one, else the middle of the book (rounded down), 0 without any."""
     return row.mark_ticks if row.mark_ticks > 0 else (row.touch_ticks[0] + row.touch_ticks[1]) // 2
 
 
-@kernel
+@inner_kernel
 def _margin(row: Any, position: Any, buy_lots: Any, sell_lots: Any, ticks: Any) -> Any:
     """Initial margin of a position and its open orders, whichever side fills, with so many lots added to each."""
     held = position.quantity_lots
@@ -110,7 +110,7 @@ def _margin(row: Any, position: Any, buy_lots: Any, sell_lots: Any, ticks: Any) 
     return mul_div_up(lots * ticks * row.tick_lot_units, row.margin_initial_ppm, PPM)
 
 
-@kernel
+@inner_kernel
 def _margin_suffices(ex: Any, row: Any, order: Any, left: Any) -> Any:
     """Whether equity covers the margin of everything held and open; what demands no more margin always may."""
     ticks = max(mark_of(row), order.reserve_ticks)
@@ -143,7 +143,7 @@ def _margin_suffices(ex: Any, row: Any, order: Any, left: Any) -> Any:
     return room >= 0
 
 
-@kernel
+@inner_kernel
 def cannot_book(ex: Any, order: Any, price_ticks: Any, quantity_lots: Any, fee_ppm: Any) -> Any:
     """The reason why a fill cannot be booked, 0 where it can: amounts out of range, or more than there is cash."""
     row = ex.instruments[order.instrument]
@@ -165,7 +165,7 @@ def cannot_book(ex: Any, order: Any, price_ticks: Any, quantity_lots: Any, fee_p
     return np.int64(Reason.NONE)
 
 
-@kernel
+@inner_kernel
 def book_fill(ex: Any, order: Any, price_ticks: Any, quantity_lots: Any, fee_ppm: Any) -> Any:
     """Book a fill that `cannot_book` let pass; returns its fee, in lots where it is taken in the base.
 
@@ -202,7 +202,7 @@ def book_fill(ex: Any, order: Any, price_ticks: Any, quantity_lots: Any, fee_ppm
     return fee
 
 
-@kernel
+@inner_kernel
 def apply_funding(ex: Any, funding: Any, number: Any) -> None:
     """Pay or collect funding: a stated amount, or a rate on the worth of what is held at the mark."""
     row = ex.instruments[number]

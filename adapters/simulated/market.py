@@ -28,12 +28,12 @@ from adapters.simulated.state import (
 )
 from adapters.simulated.triggers import follow, start_trail, trigger
 from engine.arithmetic import mul_div
-from engine.jit import kernel, overlay
+from engine.jit import inner_kernel, overlay
 from engine.kinds import Aggressor, EventKind, OrderType
 from engine.records import BAR, FUNDING, MARK_PRICE, QUOTE, TRADE
 
 
-@kernel
+@inner_kernel
 def begin_market(ex: Any, event: Any) -> Any:
     """Take over a market record (an EVENT row); 1 where `continue_market` has to be called, else 0.
 
@@ -61,12 +61,12 @@ def begin_market(ex: Any, event: Any) -> Any:
     return 0
 
 
-@kernel
+@inner_kernel
 def _can_act(row: Any, side: Any, lowest_seen: Any, highest_seen: Any) -> Any:
     return highest_seen >= row.acts_above[side] or lowest_seen <= row.acts_below[side]
 
 
-@kernel
+@inner_kernel
 def _walk(ex: Any, row: Any, number: Any, kind: Any, buys_see: Any, sells_see: Any) -> None:
     ex.walk_instrument = number + 1
     ex.walk_kind = kind
@@ -76,7 +76,7 @@ def _walk(ex: Any, row: Any, number: Any, kind: Any, buys_see: Any, sells_see: A
     follow(ex, row, SELLS, sells_see)
 
 
-@kernel
+@inner_kernel
 def _on_quote(ex: Any, row: Any, number: Any, quote: Any) -> Any:
     bid = quote.bid_ticks
     ask = quote.ask_ticks
@@ -103,7 +103,7 @@ def _on_quote(ex: Any, row: Any, number: Any, quote: Any) -> Any:
     return 0
 
 
-@kernel
+@inner_kernel
 def _on_trade(ex: Any, row: Any, number: Any, trade: Any) -> Any:
     price = trade.price_ticks
     if price <= 0 or trade.quantity_lots < 0:
@@ -127,7 +127,7 @@ def _on_trade(ex: Any, row: Any, number: Any, trade: Any) -> Any:
     return 1
 
 
-@kernel
+@inner_kernel
 def _advance_queues(ex: Any, row: Any, side: Any, price_ticks: Any, hits_side: Any) -> None:
     """Note which resting orders of a side a trade concerns, and shorten the queues at its very price.
 
@@ -156,7 +156,7 @@ def _advance_queues(ex: Any, row: Any, side: Any, price_ticks: Any, hits_side: A
                 order.queue_lots -= ex.trade_lots
 
 
-@kernel
+@inner_kernel
 def _on_bar(ex: Any, row: Any, number: Any, bar: Any) -> Any:
     low = bar.low_ticks
     high = bar.high_ticks
@@ -186,7 +186,7 @@ def _on_bar(ex: Any, row: Any, number: Any, bar: Any) -> Any:
     return 1
 
 
-@kernel
+@inner_kernel
 def continue_market(ex: Any) -> Any:
     """Make the next order act; 1 while there may be more, 0 when the market record is finished."""
     if ex.walk_instrument == 0:
@@ -203,7 +203,7 @@ def continue_market(ex: Any) -> Any:
     return 0
 
 
-@kernel
+@inner_kernel
 def _act(ex: Any, row: Any, number: Any) -> Any:
     """Make one order act: takers first, then resting orders, stops, take-profits; buys before sells."""
     for side in range(2):
@@ -218,7 +218,7 @@ def _act(ex: Any, row: Any, number: Any) -> Any:
     return _trigger_target(ex, row, number, BUYS) or _trigger_target(ex, row, number, SELLS)
 
 
-@kernel
+@inner_kernel
 def _work(ex: Any, row: Any, number: Any, side: Any) -> Any:
     """Let the first taker take. One that was sent while the bar was forming waits for the bar's close."""
     slot = row.heads[WORKING + side]
@@ -231,7 +231,7 @@ def _work(ex: Any, row: Any, number: Any, side: Any) -> Any:
     return True
 
 
-@kernel
+@inner_kernel
 def _fill_limit(ex: Any, row: Any, side: Any) -> Any:
     """Fill the first resting order that is reached, at its own price, with what the other side displays."""
     if row.head_ranks[LIMITS + side] > ex.walk_seen[side]:
@@ -247,7 +247,7 @@ def _fill_limit(ex: Any, row: Any, side: Any) -> Any:
     return True
 
 
-@kernel
+@inner_kernel
 def _fill_by_trade(ex: Any, row: Any, side: Any) -> Any:
     """Fill the first resting order that a trade went through, or that it reached beyond the queue at its price."""
     sees = ex.walk_seen[side]
@@ -268,7 +268,7 @@ def _fill_by_trade(ex: Any, row: Any, side: Any) -> Any:
     return False
 
 
-@kernel
+@inner_kernel
 def _trigger_stop(ex: Any, row: Any, number: Any, side: Any) -> Any:
     """Trigger the stop or trailing stop that the price came to first."""
     sees = ex.walk_seen[side]
@@ -286,7 +286,7 @@ def _trigger_stop(ex: Any, row: Any, number: Any, side: Any) -> Any:
     return True
 
 
-@kernel
+@inner_kernel
 def _trigger_target(ex: Any, row: Any, number: Any, side: Any) -> Any:
     """Trigger the first take-profit that is reached, or let a trailing stop begin to follow."""
     sees = ex.walk_seen[side]

@@ -9,7 +9,7 @@ from adapters.simulated.checks import is_stale, slipped, would_take
 from adapters.simulated.ledger import book_fill, cannot_book, hold, release
 from adapters.simulated.rings import report_fill, report_order, report_terms
 from adapters.simulated.state import BOOK_BAR, BOOK_QUOTE, LIMITS, UNLIMITED, WORKING
-from engine.jit import kernel
+from engine.jit import inner_kernel
 from engine.kinds import EventKind, OrderFlag, TimeInForce
 from engine.reasons import Reason
 
@@ -19,7 +19,7 @@ BY_BOOK = np.int64(1)
 BY_TRADE = np.int64(2)
 
 
-@kernel
+@inner_kernel
 def _remove(ex: Any, row: Any, slot: Any) -> None:
     """Take an order whose reservation is released out of everything."""
     order = ex.orders[slot - 1]
@@ -31,7 +31,7 @@ def _remove(ex: Any, row: Any, slot: Any) -> None:
     forget_order(ex, slot)
 
 
-@kernel
+@inner_kernel
 def end_order(ex: Any, slot: Any, reason: Any) -> None:
     """Cancel what is left of an order, or expire it where that is the reason."""
     order = ex.orders[slot - 1]
@@ -45,14 +45,14 @@ def end_order(ex: Any, slot: Any, reason: Any) -> None:
     _remove(ex, row, slot)
 
 
-@kernel
+@inner_kernel
 def expire_due(ex: Any) -> None:
     """End the orders whose time is over."""
     while ex.time_ns >= ex.next_expiry_ns:
         end_order(ex, ex.expiry_slot, np.int64(Reason.EXCHANGE_EXPIRED))
 
 
-@kernel
+@inner_kernel
 def fill(ex: Any, row: Any, slot: Any, price_ticks: Any, quantity_lots: Any, how: Any) -> Any:
     """Fill an order and report it; an order whose fill cannot be booked ends instead. True where it lives on.
 
@@ -81,7 +81,7 @@ def fill(ex: Any, row: Any, slot: Any, price_ticks: Any, quantity_lots: Any, how
     return True
 
 
-@kernel
+@inner_kernel
 def _rest(ex: Any, row: Any, slot: Any) -> None:
     """Put a limit order into the book, with what is displayed there as its place in the queue, if that is seen."""
     order = ex.orders[slot - 1]
@@ -98,7 +98,7 @@ def _rest(ex: Any, row: Any, slot: Any) -> None:
     link(ex, row, slot, LIMITS, -order.side * order.limit_ticks)
 
 
-@kernel
+@inner_kernel
 def _take(ex: Any, row: Any, slot: Any) -> None:
     """Take what is displayed at the touch; what is left works on, rests at its limit or ends, as the order says."""
     order = ex.orders[slot - 1]
@@ -123,7 +123,7 @@ def _take(ex: Any, row: Any, slot: Any) -> None:
         link(ex, row, slot, WORKING, order.priority)
 
 
-@kernel
+@inner_kernel
 def enter_market(ex: Any, row: Any, slot: Any, number: Any) -> None:
     """Let an order that is in no list and has no trigger to wait for trade or rest."""
     order = ex.orders[slot - 1]
@@ -145,7 +145,7 @@ def enter_market(ex: Any, row: Any, slot: Any, number: Any) -> None:
         _take(ex, row, slot)
 
 
-@kernel
+@inner_kernel
 def cut_reduce_only(ex: Any, number: Any) -> None:
     """Cut reduce-only orders to what is held, and cancel them where nothing is left that they could reduce."""
     position = ex.positions[number]

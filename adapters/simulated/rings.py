@@ -9,18 +9,18 @@ from typing import Any
 import numpy as np
 
 from adapters.simulated.state import NEVER, WORDS, ExchangeFault
-from engine.jit import kernel, overlay
+from engine.jit import inner_kernel, overlay
 from engine.kinds import EventKind, FillFlag
 from engine.records import FILL, ORDER_REPORT
 
 
-@kernel
+@inner_kernel
 def _copy(target: Any, source: Any) -> None:
     for i in range(8):
         target.words[i] = source.words[i]
 
 
-@kernel
+@inner_kernel
 def submit(ex: Any, command: Any, now_ns: Any) -> None:
     """Send a command (a COMMAND row) to the exchange; it arrives `latency_in_ns` after `now_ns`."""
     capacity = len(ex.arrivals)
@@ -36,25 +36,25 @@ def submit(ex: Any, command: Any, now_ns: Any) -> None:
     ex.arrival_count += 1
 
 
-@kernel
+@inner_kernel
 def next_arrival_ns(ex: Any) -> Any:
     """When the next command arrives, the largest int64 where none is on its way."""
     return ex.arrival_due_ns
 
 
-@kernel
+@inner_kernel
 def next_report_ns(ex: Any) -> Any:
     """When the next report is delivered, the largest int64 where none is on its way."""
     return ex.report_due_ns
 
 
-@kernel
+@inner_kernel
 def is_idle(ex: Any) -> Any:
     """Whether nothing is alive at the exchange: no order, no command on its way in, no report on its way out."""
     return ex.live_orders == 0 and ex.arrival_count == 0 and ex.report_count == 0
 
 
-@kernel
+@inner_kernel
 def take_report(ex: Any, out_event: Any) -> None:
     """Move the head report into `out_event`, an EVENT row; there must be one."""
     _copy(overlay(out_event, WORDS), ex.reports[ex.report_head])
@@ -63,7 +63,7 @@ def take_report(ex: Any, out_event: Any) -> None:
     ex.report_due_ns = ex.reports[ex.report_head].words[0] if ex.report_count > 0 else NEVER
 
 
-@kernel
+@inner_kernel
 def _new_report(ex: Any, kind: Any, instrument: Any, order: Any) -> Any:
     """The row of a new report, due in `latency_out_ns`; a row that nobody reads where the ring is full."""
     capacity = len(ex.reports)
@@ -86,7 +86,7 @@ def _new_report(ex: Any, kind: Any, instrument: Any, order: Any) -> Any:
     return report
 
 
-@kernel
+@inner_kernel
 def report_refusal(ex: Any, kind: Any, command: Any, reason: Any) -> None:
     """Refuse a command for which there is no order."""
     report = _new_report(ex, kind, np.int64(command.instrument), command.order)
@@ -97,7 +97,7 @@ def report_refusal(ex: Any, kind: Any, command: Any, reason: Any) -> None:
     report.price_ticks = command.limit_ticks if command.limit_ticks > 0 else command.trigger_ticks
 
 
-@kernel
+@inner_kernel
 def report_order(ex: Any, order: Any, kind: Any, reason: Any, quantity_lots: Any, price_ticks: Any) -> None:
     """Say what happened to an order."""
     report = _new_report(ex, kind, order.instrument, order.order)
@@ -108,14 +108,14 @@ def report_order(ex: Any, order: Any, kind: Any, reason: Any, quantity_lots: Any
     report.price_ticks = price_ticks
 
 
-@kernel
+@inner_kernel
 def report_terms(ex: Any, order: Any, kind: Any, reason: Any) -> None:
     """Say what an order is now: its whole quantity and its limit, without one its trigger."""
     price = order.limit_ticks if order.limited != 0 else order.trigger_ticks
     report_order(ex, order, np.int64(kind), reason, order.quantity_lots, price)
 
 
-@kernel
+@inner_kernel
 def report_fill(ex: Any, order: Any, price_ticks: Any, quantity_lots: Any, fee: Any, is_maker: Any) -> None:
     """Report a fill under the next trade id."""
     ex.trades += 1

@@ -14,11 +14,11 @@ from adapters.simulated.book import link, link_after, refresh, unlink
 from adapters.simulated.matching import enter_market
 from adapters.simulated.rings import report_order
 from adapters.simulated.state import BOOK_NONE, NEVER, STOPS, TARGETS, TRAILS
-from engine.jit import kernel
+from engine.jit import inner_kernel
 from engine.kinds import EventKind, OrderType
 
 
-@kernel
+@inner_kernel
 def trigger(ex: Any, row: Any, slot: Any, number: Any, seen_ticks: Any) -> None:
     """Turn a waiting order into a market or limit order."""
     order = ex.orders[slot - 1]
@@ -30,7 +30,7 @@ def trigger(ex: Any, row: Any, slot: Any, number: Any, seen_ticks: Any) -> None:
     enter_market(ex, row, slot, number)
 
 
-@kernel
+@inner_kernel
 def _park_trails(ex: Any, row: Any, side: Any) -> None:
     """Turn the trailing stops that follow into plain stops at their trigger; both lists are sorted, so merge them."""
     best = row.trail_best[side]
@@ -47,7 +47,7 @@ def _park_trails(ex: Any, row: Any, side: Any) -> None:
     refresh(row, side)
 
 
-@kernel
+@inner_kernel
 def _take_up_parked(ex: Any, row: Any, side: Any, seen_ticks: Any) -> None:
     """Let the parked trailing stops whose best price the market is back at follow it again."""
     nearest = np.int64(NEVER)
@@ -66,7 +66,7 @@ def _take_up_parked(ex: Any, row: Any, side: Any, seen_ticks: Any) -> None:
     refresh(row, side)
 
 
-@kernel
+@inner_kernel
 def follow(ex: Any, row: Any, side: Any, seen_ticks: Any) -> None:
     """Move the trailing stops of a side along with a new best price."""
     if row.heads[TRAILS + side] == 0:
@@ -80,7 +80,7 @@ def follow(ex: Any, row: Any, side: Any, seen_ticks: Any) -> None:
         _take_up_parked(ex, row, side, seen_ticks)
 
 
-@kernel
+@inner_kernel
 def start_trail(ex: Any, row: Any, slot: Any, seen_ticks: Any) -> None:
     """Let a trailing stop follow the market from this price on."""
     order = ex.orders[slot - 1]
@@ -95,7 +95,7 @@ def start_trail(ex: Any, row: Any, slot: Any, seen_ticks: Any) -> None:
     link(ex, row, slot, TRAILS, order.trail_ticks)
 
 
-@kernel
+@inner_kernel
 def activate(ex: Any, row: Any, slot: Any, number: Any) -> None:
     """Let an order that is in no list wait for its price, or act at once where that is there already."""
     order = ex.orders[slot - 1]

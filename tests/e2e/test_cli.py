@@ -1,8 +1,8 @@
 """The command line as a user meets it: a process of its own, exit codes, one-line errors, JSON."""
 
 import json
-import re
 import os
+import re
 import signal
 import subprocess
 import sys

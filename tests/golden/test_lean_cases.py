@@ -79,8 +79,8 @@ def test_coinbase_a_year_of_daily_bars() -> None:
     """388 orders; the figures are exactly those that LEAN published before it changed how stale prices fill.
 
     With every order filled on its own bar, fees are 331.31 and equity is 99,365.56: to the cent what LEAN's
-    repository says for this algorithm up to 2025 (commit 0124dffa). Since then hourly and daily orders of LEAN wait
-    for fresh data where a bar was only filled forward, which five days of this year are: 18 January (no trades),
+    repository says for this algorithm at an earlier commit (0124dffa). Since then (LEAN's pull request 9535) hourly
+    and daily orders wait for fresh data where a bar was only filled forward, which five days of this year are: 18 January (no trades),
     2 and 3 May, 27 September and 18 October (no quotes). With those orders filled at the close of the next
     true bar, fees are 331.46, again LEAN's, and equity 99,417.52 against the published 99,400.91. The 16.61
     between them are not explained by the description. Days are filled forward as LEAN does; the last of them

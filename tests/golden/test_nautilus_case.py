@@ -6,10 +6,12 @@ from decimal import Decimal
 from typing import Any
 
 import numpy as np
+import pytest
 
 from adapters.configuration import parse_configuration
 from adapters.market_data import MarketData
 from adapters.strategies.interface import Signal
+from engine.jit import INTERPRETED
 from engine.kinds import Action, EventKind
 from engine.records import BAR, EVENT, QUOTE
 from engine.state import STATE
@@ -18,6 +20,8 @@ from tests.golden.strategies.scripted import ENTRY, script
 from tests.support import shared_data
 
 FAST, SLOW = 10, 20
+
+pytestmark = pytest.mark.skipif(INTERPRETED, reason="long in plain Python, which the small golden runs show")
 
 _CONFIGURATION = """
 [run]

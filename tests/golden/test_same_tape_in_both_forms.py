@@ -13,6 +13,7 @@ import pytest
 
 from adapters.configuration import Configuration
 from adapters.journal import ConfigurationDocument, StrategyDocument
+from engine.jit import INTERPRETED
 from engine.kinds import DecisionKind, EventKind, OrderType
 from engine.records import EVENT
 from replay.workloads import START_NS, bars, ticks
@@ -27,6 +28,8 @@ from tests.golden.runs import (
     trades,
     without_form,
 )
+
+pytestmark = pytest.mark.skipif(INTERPRETED, reason="long in plain Python, which the small golden runs show")
 
 
 @dataclass(frozen=True)

@@ -2,8 +2,11 @@
 
 from typing import Any
 
-from engine.orders import find_order
+from engine import orders as engine_orders
+from tests.support import from_python
 from tests.twin.machine import Machine
+
+find_order = from_python(engine_orders.find_order)
 
 # PENDING, SENT, ACCEPTED, PARTIALLY_FILLED, PENDING_CANCEL, UNKNOWN
 OPEN = frozenset({1, 2, 3, 4, 6, 10})

@@ -7,7 +7,15 @@ import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
 
-from engine.arithmetic import INT64_MAX, MONEY_MAX, money_fits, mul_div, mul_div_up, product_fits, share
+from engine import arithmetic
+from engine.arithmetic import INT64_MAX, MONEY_MAX
+from tests.support import from_python
+
+money_fits = from_python(arithmetic.money_fits)
+mul_div = from_python(arithmetic.mul_div)
+mul_div_up = from_python(arithmetic.mul_div_up)
+product_fits = from_python(arithmetic.product_fits)
+share = from_python(arithmetic.share)
 
 NOT_NEGATIVE = st.integers(0, INT64_MAX)
 DIVISOR_MAX = 2**61

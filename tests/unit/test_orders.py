@@ -6,6 +6,7 @@ import random
 import numpy as np
 import pytest
 
+from engine import orders as engine_orders
 from engine.kinds import Action, EventKind, FillFlag, OrderStatus
 from engine.orders import (
     CANCEL_WAS_REJECTED,
@@ -19,9 +20,9 @@ from engine.orders import (
     WAS_FILLED_WHOLLY,
     WAS_REJECTED,
     WAS_SENT,
-    is_open,
 )
 from engine.reasons import Reason
+from tests.support import from_python
 from tests.twin.conservation import check
 from tests.twin.events import event
 from tests.twin.machine import SMALL_LIMITS, Machine
@@ -77,7 +78,8 @@ def test_table_has_no_other_rows_or_columns() -> None:
     assert sorted(HAPPENINGS.values()) == list(range(TRANSITIONS.shape[1]))
     assert TRANSITIONS.shape[0] == len(OrderStatus)
     assert OPEN | CLOSED | {OrderStatus.NONE} == set(OrderStatus)
-    assert all(is_open(status) == (status in OPEN) for status in OrderStatus)
+    is_open = from_python(engine_orders.is_open)
+    assert all(is_open(np.int64(status)) == (status in OPEN) for status in OrderStatus)
 
 
 def test_no_closed_order_ever_opens_again() -> None:

@@ -141,12 +141,13 @@ def test_balance_and_position_are_the_engines(fills, fee_ppm, fee_in_base):
     from engine.portfolio import apply_fill
     from engine.state import state_layout
     from tests.simulated_venue import LIMITS
+    from tests.support import from_python
 
     layout = state_layout(LIMITS)
     state_bytes = np.zeros(layout.itemsize, dtype=np.uint8)
     state = state_bytes.view(layout)[0]
     state.instruments[0].tick_lot_units = 3
-    python_fill = getattr(apply_fill, "py_func", apply_fill)
+    python_fill = from_python(apply_fill)
     terms = InstrumentTerms(0, 3, taker_fee_ppm=fee_ppm, fee_in_base=fee_in_base)
     venue = Venue(accounts=[AccountTerms(AccountKind.MARGIN, 0)], instruments=[terms])
     for number, (lots, price) in enumerate(fills, 1):

@@ -4,14 +4,17 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
+from engine import orders as engine_orders
 from engine.kinds import Action, EventKind
-from engine.orders import find_order
 from engine.reasons import Reason
 from engine.state import ACCOUNT, DEFAULT_LIMITS, LARGE_LIMITS, STATE, Limits, state_layout
+from tests.support import from_python
 from tests.twin.conservation import check
 from tests.twin.events import event
 from tests.twin.machine import SMALL_LIMITS, Machine
 from tests.twin.tapes import prologue, seeded_tape
+
+find_order = from_python(engine_orders.find_order)
 
 
 def signal(action: Action, lots: int, limit_ticks: int = 0) -> dict[str, int]:

@@ -5,7 +5,12 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
+
+from engine.jit import INTERPRETED
 from tests.support import ROOT
+
+pytestmark = pytest.mark.skipif(INTERPRETED, reason="plain Python has no compile cache")
 
 STRATEGY = """
 from adapters.strategies.interface import emit
