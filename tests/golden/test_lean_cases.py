@@ -80,11 +80,11 @@ def test_coinbase_a_year_of_daily_bars() -> None:
 
     With every order filled on its own bar, fees are 331.31 and equity is 99,365.56: to the cent what LEAN's
     repository says for this algorithm at an earlier commit (0124dffa). Since then (LEAN's pull request 9535) hourly
-    and daily orders wait for fresh data where a bar was only filled forward, which five days of this year are: 18 January (no trades),
-    2 and 3 May, 27 September and 18 October (no quotes). With those orders filled at the close of the next
-    true bar, fees are 331.46, again LEAN's, and equity 99,417.52 against the published 99,400.91. The 16.61
-    between them are not explained by the description. Days are filled forward as LEAN does; the last of them
-    ends on 5 February, a day later than the case's dates say.
+    and daily orders wait for fresh data where a bar was only filled forward, which five days of this year are:
+    18 January (no trades), 2 and 3 May, 27 September and 18 October (no quotes). With those orders filled at the
+    close of the next true bar, fees are 331.46, again LEAN's, and equity 99,417.52 against the published 99,400.91.
+    The 16.61 between them are not explained by the description. Days are filled forward as LEAN does; the last of
+    them ends on 5 February, a day later than the case's dates say.
     """
     expected = statistics("CoinbaseCryptoYearMarketTradingRegressionAlgorithm")
     terms = 'symbol = "BTC/USD"\nkind = "spot"\ntick_size = "0.01"\nlot_size = "0.0001"\norder_quantity = "1"'
