@@ -111,7 +111,8 @@ def _on_funding(state: Any, funding: Any, number: Any) -> Any:
         return np.int64(Reason.VALUE_INVALID)
     if not -PPB <= funding.rate_ppb <= PPB:
         return np.int64(Reason.VALUE_INVALID)
-    return apply_funding(state, funding, number)
+    apply_funding(state, funding, number)
+    return np.int64(Reason.NONE)
 
 
 @inner_kernel

@@ -286,26 +286,26 @@ def _pay_funding(state: Any, account_number: Any, instrument_number: Any, amount
 
 
 @inner_kernel
-def apply_funding(state: Any, funding: Any, instrument_number: Any) -> Any:
+def apply_funding(state: Any, funding: Any, instrument_number: Any) -> None:
     """Pay or collect funding: the stated amount to one account, or a rate on every position held.
 
-    Returns NO_REFERENCE_PRICE where somebody holds what has neither a stated mark price nor a known one.
+    Without a stated mark price the worth is that at the middle of what positions are valued at, rounded down.
     """
     instrument = state.instruments[instrument_number]
     if funding.basis == FundingBasis.AMOUNT:
         _pay_funding(state, np.int64(funding.account), instrument_number, funding.amount_units)
-        return np.int64(Reason.NONE)
-    mark = funding.mark_ticks if funding.mark_ticks > 0 else instrument.mark_ticks
+        return
     if instrument.holders == 0 or funding.rate_ppb == 0:
-        return np.int64(Reason.NONE)
+        return
+    mark = funding.mark_ticks
     if mark <= 0:
-        return np.int64(Reason.NO_REFERENCE_PRICE)
+        mark = instrument.long_mark_ticks + (instrument.short_mark_ticks - instrument.long_mark_ticks) // 2
+    assert mark > 0
     unit = instrument.tick_lot_units
     for number in range(len(state.accounts)):
         if (instrument.holders >> number) & 1:
             lots = state.positions[number, instrument_number].quantity_lots
             if not product_fits(lots, mark, unit):
                 set_fault(state, Reason.MONEY_OVERFLOW)
-                return np.int64(Reason.NONE)
+                return
             _pay_funding(state, number, instrument_number, funding_payment(lots, mark, unit, funding.rate_ppb))
-    return np.int64(Reason.NONE)

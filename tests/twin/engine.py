@@ -187,9 +187,8 @@ class Twin:
             self.ledger.pay_funding(funding["account"], number, funding["amount_units"])
             return
         held = any(n == number and position.quantity_lots for (_, n), position in self.ledger.positions.items())
-        mark = funding["mark_ticks"] or instrument.mark_ticks
         if held and funding["rate_ppb"]:
-            require(mark, Reason.NO_REFERENCE_PRICE)
+            mark = funding["mark_ticks"] or (instrument.long_mark_ticks + instrument.short_mark_ticks) // 2
             self.ledger.pay_funding_rate(number, mark, instrument.tick_lot_units, funding["rate_ppb"])
 
     # Orders

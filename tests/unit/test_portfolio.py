@@ -178,10 +178,17 @@ def test_funding_by_amount_goes_to_one_account() -> None:
     assert [int(account.funding_units) for account in machine.state.accounts[:2]] == [0, -12]
 
 
+def test_funding_without_a_mark_price_is_paid_at_the_middle() -> None:
+    machine = machine_with()
+    quote = event(EventKind.QUOTE, bid_ticks=100, ask_ticks=103, bid_lots=1, ask_lots=1)
+    machine.tell(fill(BUY, 10, 80), quote, event(EventKind.FUNDING, rate_ppb=10**9))
+    unit = int(machine.state.instruments[0].tick_lot_units)
+    assert machine.state.accounts[0].funding_units == -10 * 101 * unit
+
+
 @pytest.mark.parametrize(
     ("funding", "reason"),
     [
-        (event(EventKind.FUNDING, rate_ppb=1000), Reason.NO_REFERENCE_PRICE),
         (event(EventKind.FUNDING, rate_ppb=1_000_000_001, mark_ticks=100), Reason.VALUE_INVALID),
         (event(EventKind.FUNDING, rate_ppb=-(2**63), mark_ticks=100), Reason.VALUE_INVALID),
         (event(EventKind.FUNDING, mark_ticks=-1), Reason.VALUE_INVALID),
