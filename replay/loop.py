@@ -50,6 +50,7 @@ class Status(IntEnum):
     STRATEGY_MAY_LOOK_AHEAD = 4
     FINISHED = 5
     FAULT = 6
+    TOO_MANY_SIGNALS = 7
 
 
 class _Stage(IntEnum):
@@ -294,6 +295,8 @@ def _loop_for(limits: Limits) -> Loop:
                 signals.count = 0
                 loop.signals_told = 0
                 call(on_event, memory, event, loop.owner, signals)
+                if signals.count > len(signals.items):
+                    return np.int64(Status.TOO_MANY_SIGNALS)
             elif _must_ask(loop, event.kind):
                 return np.int64(Status.STRATEGY_IS_ASKED)
         return np.int64(Status.BLOCK_IS_FULL)

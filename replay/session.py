@@ -11,11 +11,11 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.errors import TapefoldError
+from adapters.errors import TapefoldError, UserError
 from adapters.journal import Document, TextDocument, document_hash
 from adapters.simulated import ExchangeFault
 from adapters.strategies.compiled import Binding
-from adapters.strategies.interface import SIGNALS
+from adapters.strategies.interface import SIGNALS, SIGNALS_PER_EVENT_MAX
 from adapters.strategies.python_host import Numbered, PythonHost, write_signals
 from engine.entry import Engine
 from engine.jit import INTERPRETED
@@ -120,6 +120,11 @@ class Session:
                         self._place.market_is_complete = 1
                     else:
                         self._take(chunk)
+                elif status == Status.TOO_MANY_SIGNALS:
+                    raise UserError(
+                        f"a strategy made {self._signals_row.count} signals on the event of ts_ns "
+                        f"{self._state_row.ts_ns}, expected at most {SIGNALS_PER_EVENT_MAX}"
+                    )
                 else:
                     break
         finally:

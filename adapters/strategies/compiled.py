@@ -125,7 +125,7 @@ def _binding_source(strategies: Sequence[CompiledStrategy], modules: Sequence[Mo
                 "            first = signals.count",
                 f"            {handler}_{number}(section(memory, {first_word}, {words}, MEMORY_{number}), "
                 f"overlay(event, {overlay_name}), signals)",
-                "            for i in range(first, signals.count):",
+                "            for i in range(first, min(signals.count, len(signals.items))):",
                 f"                signals.items[i].source = {number}",
             ]
         first_word += words

@@ -30,9 +30,11 @@ SIGNALS = record([("count", "<i8"), ("items", SIGNAL, (SIGNALS_PER_EVENT_MAX,))]
 
 @kernel
 def emit(signals: Any, instrument: int, action: int) -> Any:
-    """Add a signal for an instrument; returns it, to set quantity_lots, limit_ticks, stop_ticks and so on."""
-    assert signals.count < len(signals.items)
-    signal = signals.items[signals.count]
+    """Add a signal for an instrument; returns it, to set quantity_lots, limit_ticks, stop_ticks and so on.
+
+    More than SIGNALS_PER_EVENT_MAX on one event stop the run: the count tells the loop.
+    """
+    signal = signals.items[min(signals.count, SIGNALS_PER_EVENT_MAX - 1)]
     signals.count += 1
     signal.document_hash = 0
     signal.action = np.uint8(action)

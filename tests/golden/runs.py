@@ -28,6 +28,7 @@ MS = 1_000_000
 ENTRIES = {
     "ema": ("adapters.strategies.ema_cross", "adapters.strategies.ema_cross:EmaCross"),
     "ladder": ("strategies/ladder.py", "strategies/ladder.py:Ladder"),
+    "flood": ("strategies/flood.py", ""),
     "scripted": ("", SCRIPTED),
     "second": ("", SCRIPTED),
 }

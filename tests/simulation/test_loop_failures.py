@@ -212,3 +212,15 @@ def test_signals_that_the_engine_refuses_are_not_the_strategys_error() -> None:
     whole, _ = _whole_and_settings(at([500], said))
     assert len(whole.decisions) == 6
     assert np.all(whole.decisions["kind"] == 10)
+
+
+def test_more_signals_than_an_event_holds_stop_the_run() -> None:
+    settings = configuration("compiled", {"flood": {}})
+    journal = MemoryJournal()
+    message = r"made 65 signals on the event of ts_ns \d+, expected at most 64"
+    with journal.create(backtest_manifest(settings)) as writer, pytest.raises(UserError, match=message):
+        play(settings, [ticks(9)], writer)
+    with journal.read() as reader:
+        refold(reader, compare=True)
+        kinds = np.concatenate([block.events.view(EVENT)["kind"].copy() for block in reader.blocks()])
+    assert kinds[-1] == EventKind.QUOTE and np.count_nonzero(kinds == EventKind.QUOTE) == 5
