@@ -105,10 +105,10 @@ _RETURN = 100
 
 
 @inner_kernel
-def _next_horizon(loop: Any, market_ts_ns: int) -> int:
+def _next_horizon(loop: Any, market_ts_ns: int) -> Any:
     """Up to which time the exchange may act before the next market record or timer is looked at."""
     if loop.stage == _Stage.WAITING and loop.timer_interval_ns > 0 and loop.timer_next_ns < market_ts_ns:
-        return loop.timer_next_ns  # type: ignore[no-any-return]
+        return loop.timer_next_ns
     return market_ts_ns
 
 
@@ -153,10 +153,10 @@ def _take_signal(state: Any, loop: Any, signal: Any) -> int:
 
 
 @inner_kernel
-def _find_next(state: Any, loop: Any, exchange: Any, signals: Any, record: Any, has_record: bool) -> int:
+def _find_next(state: Any, loop: Any, exchange: Any, signals: Any, record: Any, has_record: bool) -> Any:
     """What happens next, made ready to be told; `record` is the next market record where there is one."""
     if loop.signals_told < signals.count:
-        return _take_signal(state, loop, signals.items[loop.signals_told])  # type: ignore[no-any-return]
+        return _take_signal(state, loop, signals.items[loop.signals_told])
     if has_record:
         horizon_ns = _next_horizon(loop, record.ts_ns)
     elif loop.market_is_complete:
@@ -164,10 +164,10 @@ def _find_next(state: Any, loop: Any, exchange: Any, signals: Any, record: Any, 
     else:
         return _RETURN + Status.NEEDS_MARKET
     if next_report_ns(exchange) <= horizon_ns or next_arrival_ns(exchange) <= horizon_ns:
-        return _advance_exchange(exchange, loop, horizon_ns)  # type: ignore[no-any-return]
+        return _advance_exchange(exchange, loop, horizon_ns)
     if not has_record:
         return _RETURN + Status.FINISHED
-    return _advance_market(loop, exchange, record)  # type: ignore[no-any-return]
+    return _advance_market(loop, exchange, record)
 
 
 @inner_kernel
@@ -195,12 +195,12 @@ def _advance_market(loop: Any, exchange: Any, record: Any) -> int:
 
 
 @inner_kernel
-def _must_ask(loop: Any, kind: int) -> bool:
+def _must_ask(loop: Any, kind: int) -> Any:
     """Whether to stop for Python strategies after an event: they have not seen it yet, or spoke when they did."""
     if kind > EventKind.BAR:
         return True
     index = loop.market_index - 1
-    return index >= loop.shown_until or index == loop.spoke_at  # type: ignore[no-any-return]
+    return index >= loop.shown_until or index == loop.spoke_at
 
 
 @inner_kernel

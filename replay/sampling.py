@@ -123,11 +123,9 @@ def _sample_account(row: Any, watch: Any, state: Any, number: int) -> None:
 
 
 @inner_kernel
-def _profit(position: Any) -> int:
+def _profit(position: Any) -> Any:
     """What a position has earned since the start, all costs taken off."""
-    return (  # type: ignore[no-any-return]
-        position.realized_units + position.unrealized_units - position.fees_units + position.funding_units
-    )
+    return position.realized_units + position.unrealized_units - position.fees_units + position.funding_units
 
 
 @inner_kernel
@@ -234,13 +232,13 @@ def _see(state: Any, watch: Any, event: Any) -> None:
 
 
 @inner_kernel
-def _fills_booked(state: Any, event: Any) -> int:
+def _fills_booked(state: Any, event: Any) -> Any:
     """How many fills the position of an event has had."""
     account = np.int64(event.account)
     number = np.int64(event.instrument)
     if account >= len(state.accounts) or number >= len(state.instruments):
-        return np.int64(0)  # type: ignore[return-value]
-    return state.positions[account, number].fills  # type: ignore[no-any-return]
+        return np.int64(0)
+    return state.positions[account, number].fills
 
 
 @inner_kernel
