@@ -64,6 +64,10 @@ def replay(journal: Path, until: str | None, output: str) -> int:
     return 0
 
 
+def _counted(count: int, what: str) -> str:
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def _per_second(count: int, wall_s: float) -> int:
     return round(count / wall_s) if wall_s > 0 else 0
 
@@ -226,7 +230,10 @@ def _print_verified(result: Mapping[str, Any]) -> None:
         [
             ("Journal", result["journal"]),
             ("Result", "ok: what was recorded is what the tape leads to"),
-            ("Events", f"{result['events']:,} in {result['blocks']:,} blocks ({result['events_per_s']:,} a second)"),
+            (
+                "Events",
+                f"{result['events']:,} in {_counted(result['blocks'], 'block')} ({result['events_per_s']:,} a second)",
+            ),
             ("Decisions", f"{result['decisions']:,} recomputed and compared"),
             ("Snapshots", f"{result['snapshots_checked']:,} compared"),
             ("Documents", f"{result['documents']:,}"),
