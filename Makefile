@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo demo-ticks test lint types tests bench clean
+.PHONY: demo demo-ticks test lint types tests tests-long bench clean
 
 demo: $(READY)  ## trade the crash of December 2017 and verify the tape
 	$(BIN)/tapefold backtest demo/crash-2017.toml
@@ -27,6 +27,9 @@ types: $(READY)
 
 tests: $(READY)
 	$(BIN)/pytest
+
+tests-long: $(READY)  ## thousands of new random cases; a failure prints how to repeat it
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest
 
 bench: $(READY)  ## both workloads, with the journal, as a table
 	$(BIN)/tapefold bench ticks

@@ -11,7 +11,8 @@ from hypothesis import HealthCheck, settings  # noqa: E402
 
 _PATIENT = [HealthCheck.too_slow, HealthCheck.data_too_large]
 
-settings.register_profile("ci", max_examples=200, deadline=None, print_blob=True, suppress_health_check=_PATIENT)
+# "ci" tries the same examples at every run; "long" tries new ones, many of them, and prints how to repeat a failure.
+settings.register_profile("ci", max_examples=200, deadline=None, derandomize=True, suppress_health_check=_PATIENT)
 settings.register_profile("long", max_examples=5000, deadline=None, print_blob=True, suppress_health_check=_PATIENT)
 settings.load_profile(os.environ.get("HYPOTHESIS_PROFILE", "ci"))
 

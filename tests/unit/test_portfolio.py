@@ -234,8 +234,9 @@ def test_large_amounts_are_exact_until_the_engine_stops(chance: random.Random, u
 
 
 def _is_large(twin: Twin, last: dict[str, int]) -> bool:
-    """Whether some amount is within reach of the limit: what the twin knows, or what is held at the last price."""
-    amounts = [value for account in twin.ledger.accounts.values() for value in vars(account).values()]
+    """Whether an amount is within reach of the limit: of the event, of the twin, or held at the last price."""
+    amounts = [last.get(name, 0) for name in ("amount_units", "fee", "quantity_lots")]
+    amounts += [value for account in twin.ledger.accounts.values() for value in vars(account).values()]
     price = max(last.get("price_ticks", 0), last.get("mark_ticks", 0))
     for (_, number), position in twin.ledger.positions.items():
         amounts += [*vars(position).values(), position.quantity_lots * price * twin.instruments[number].tick_lot_units]
