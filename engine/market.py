@@ -38,7 +38,7 @@ def _mark(state: Any, number: Any, instrument: Any, source: Any, long_ticks: Any
 
 
 @inner_kernel
-def on_quote(state: Any, quote: Any, number: Any) -> Any:
+def on_quote(state: Any, quote: Any, number: Any, outbox: Any) -> Any:
     """Take over best bid and ask; both must be there, not crossed, with sizes not negative."""
     if quote.bid_ticks <= 0 or quote.ask_ticks < quote.bid_ticks:
         return Reason.PRICE_INVALID
@@ -55,7 +55,7 @@ def on_quote(state: Any, quote: Any, number: Any) -> Any:
 
 
 @inner_kernel
-def on_trade(state: Any, trade: Any, number: Any) -> Any:
+def on_trade(state: Any, trade: Any, number: Any, outbox: Any) -> Any:
     """Take over the price of a public trade."""
     if trade.price_ticks <= 0:
         return Reason.PRICE_INVALID
@@ -69,7 +69,7 @@ def on_trade(state: Any, trade: Any, number: Any) -> Any:
 
 
 @inner_kernel
-def on_bar(state: Any, bar: Any, number: Any) -> Any:
+def on_bar(state: Any, bar: Any, number: Any, outbox: Any) -> Any:
     """Take over the close of a bar whose four prices make sense together."""
     if bar.low_ticks <= 0 or bar.low_ticks > min(bar.open_ticks, bar.close_ticks):
         return Reason.PRICE_INVALID
@@ -85,7 +85,7 @@ def on_bar(state: Any, bar: Any, number: Any) -> Any:
 
 
 @inner_kernel
-def on_mark_price(state: Any, mark: Any, number: Any) -> Any:
+def on_mark_price(state: Any, mark: Any, number: Any, outbox: Any) -> Any:
     """Take over the exchange's own mark price, from then on the one that values positions."""
     if mark.mark_ticks <= 0:
         return Reason.PRICE_INVALID

@@ -71,6 +71,40 @@ def verify(journal: Path, /, *, output: Output = "table") -> int:
 
 
 @app.command
+def risk(
+    journal: Path,
+    /,
+    *,
+    at: str | None = None,
+    shock: Annotated[list[str] | None, Parameter(negative="")] = None,
+    benchmark: str | None = None,
+    periods_per_year: float | None = None,
+    json: Annotated[bool, Parameter(negative="")] = False,
+) -> int:
+    """Fold a journal again and print what its portfolio holds and stands to lose.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    at
+        As of this sequence number, or of the last event that is not later than this ISO time (UTC where it has
+        no zone); the end of the tape where not given.
+    shock
+        A move of one price to try, such as BTC/USD=-0.2; all that are given happen at once.
+    benchmark
+        The symbol that beta is measured against; the first instrument where not given.
+    periods_per_year
+        How many returns make a year; by default a year has 365 days of 24 hours.
+    json
+        Print one JSON object for programs.
+    """
+    from adapters.cli.risk import risk as run
+
+    return run(journal, at, shock or [], benchmark, periods_per_year, json)
+
+
+@app.command
 def bench(
     workload: Literal["ticks", "bars", "resting"],
     /,

@@ -11,18 +11,11 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import MONEY_MAX, product_fits
-from engine.decisions import next_command, refuse
+from engine.decisions import refuse
 from engine.jit import inner_kernel
-from engine.kinds import (
-    Action,
-    DecisionKind,
-    OrderFlag,
-    OrderStatus,
-    OrderType,
-    TimeInForce,
-    TradingState,
-)
-from engine.orders import CANCEL_WAS_REQUESTED, change_status, has_free_slot, open_lots_fit, open_order
+from engine.kinds import Action, OrderRole, OrderType, TradingState
+from engine.orders import has_free_slot, open_lots_fit
+from engine.placing import place_order, request_cancel
 from engine.reasons import Reason
 
 _NO_LIMIT = np.int64(0)
@@ -99,7 +92,7 @@ def _trade_towards(state: Any, signal: Any, outbox: Any) -> None:
         return
     under_way -= _cancel_working(state, outbox, number, 1 if target > under_way else -1)
     delta = target - under_way
-    side = 1 if delta > 0 else -1
+    side = np.int64(1) if delta > 0 else np.int64(-1)
     step = instrument.quantity_step_lots
     quantity = abs(delta) // step * step
     if quantity == 0:
@@ -141,36 +134,27 @@ def _size_is_refused(state: Any, outbox: Any, signal: Any, instrument: Any, quan
 def _cancel_working(state: Any, outbox: Any, instrument_number: Any, side: Any) -> Any:
     """Ask for the cancel of working orders against `side`; returns their signed open lots.
 
-    A market order is not cancelled: it is as good as filled, and counts.
+    A market order is not cancelled: it is as good as filled, and counts. Legs are not on their way.
     """
     cancelled = np.int64(0)
     slot = state.instruments[instrument_number].first_order_slot
     while slot != 0:
         order = state.orders[slot - 1]
         following = order.next_slot
-        if order.side != side and order.order_type != OrderType.MARKET:
+        on_its_way = order.order_role <= OrderRole.EXIT
+        if on_its_way and order.side != side and order.order_type != OrderType.MARKET:
             cancelled += order.side * (order.quantity_lots - order.filled_lots)
-            if order.status != OrderStatus.PENDING_CANCEL and change_status(state, slot, CANCEL_WAS_REQUESTED):
-                command = next_command(state, outbox, DecisionKind.CANCEL_ORDER)
-                command.instrument = np.uint16(order.instrument)
-                command.account = np.uint8(order.account)
-                command.strategy = np.uint8(order.strategy)
-                command.order = order.order
+            request_cancel(state, outbox, slot)
         slot = following
     return cancelled
 
 
 @inner_kernel
 def _place(state: Any, outbox: Any, signal: Any, instrument: Any, side: Any, quantity: Any) -> None:
-    command = next_command(state, outbox, DecisionKind.PLACE_ORDER)
-    command.order_type = np.uint8(OrderType.MARKET)
-    if signal.limit_ticks > 0:
-        command.order_type = np.uint8(OrderType.LIMIT)
-    command.time_in_force = np.uint8(TimeInForce.GTC)
-    command.order_flags = np.uint8(np.int64(OrderFlag.SELL) if side < 0 else 0)
-    command.instrument = signal.instrument
-    command.account = np.uint8(instrument.account)
-    command.strategy = np.uint8(signal.source)
-    command.quantity_lots = quantity
-    command.limit_ticks = signal.limit_ticks
-    open_order(state, command)
+    order_type = np.int64(OrderType.LIMIT) if signal.limit_ticks > 0 else np.int64(OrderType.MARKET)
+    none = np.int64(0)
+    number = np.int64(signal.instrument)
+    strategy = np.int64(signal.source)
+    role = np.int64(OrderRole.ENTRY)
+    limit = signal.limit_ticks
+    place_order(state, outbox, number, strategy, side, quantity, order_type, limit, none, none, none, role, none, none)
