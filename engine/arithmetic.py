@@ -88,3 +88,21 @@ def share(amount: Any, part: Any, whole: Any) -> Any:
     if amount < 0:
         return -mul_div(-amount, part, whole)
     return mul_div(amount, part, whole)
+
+
+@inner_kernel
+def root(n: Any) -> Any:
+    """floor(sqrt(n)), exact for every int64 n >= 0: one bit of the result after the other, from the highest."""
+    bit = np.int64(1) << np.int64(62)
+    rest = n
+    found = np.int64(0)
+    while bit > rest:
+        bit = bit >> 2
+    while bit != 0:
+        if rest >= found + bit:
+            rest -= found + bit
+            found = (found >> 1) + bit
+        else:
+            found = found >> 1
+        bit = bit >> 2
+    return found

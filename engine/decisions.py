@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.jit import inner_kernel, overlay
 from engine.kinds import DecisionKind
-from engine.records import COMMAND, REFUSAL, record
+from engine.records import COMMAND, REFUSAL, SIGNAL, record
 from engine.state import Limits
 
 # A step may cancel every open order, say something of every bracket and still has room for what else it decides.
@@ -14,8 +14,12 @@ _BESIDES_CANCELS = 512
 
 
 def outbox_layout(limits: Limits) -> np.dtype[Any]:
-    """The decisions of one step, as many as a state of these limits can ever make at once."""
-    return record([("count", "<i8"), ("items", COMMAND, (limits.orders + 4 * limits.brackets + _BESIDES_CANCELS,))])
+    """The decisions of one step, as many as a state of these limits can ever make at once.
+
+    `told` is room for the signal that is being decided, as it counts after several strategies are combined.
+    """
+    items = limits.orders + 4 * limits.brackets + _BESIDES_CANCELS
+    return record([("count", "<i8"), ("told", SIGNAL, (1,)), ("items", COMMAND, (items,))])
 
 
 @inner_kernel

@@ -6,7 +6,7 @@ import numpy as np
 
 from engine.arithmetic import INT64_MAX, MONEY_MAX
 from engine.brackets.closing import cancel_orders, close_everything, close_position
-from engine.breakers.watching import on_breaker_command, on_rules_changed
+from engine.breakers.commands import on_breaker_command, on_rules_changed
 from engine.jit import inner_kernel, overlay
 from engine.kinds import AccountKind, InstrumentKind, OperatorAction, Setting, TradingState
 from engine.reasons import Reason

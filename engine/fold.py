@@ -11,15 +11,16 @@ import numpy as np
 from engine.brackets.following import on_brackets_due, on_order_changed, on_position_filled, on_price
 from engine.brackets.requests import on_order_requested
 from engine.breakers.watching import (
-    on_account_moved,
+    look,
     on_breakers_due,
+    on_day_begun,
+    on_exchange_time,
     on_filled,
     on_order_reported,
     on_position_reported,
     on_price_invalid,
     on_request_failed,
     on_timer,
-    on_trade_closed,
 )
 from engine.definitions import (
     change_setting,
@@ -60,9 +61,6 @@ from engine.records import (
     TRADE,
 )
 
-# Every account has to be looked at: a bit for each there can be.
-ALL_ACCOUNTS = np.int64((1 << 62) - 1)
-
 
 @inner_kernel
 def step(state: Any, event: Any, outbox: Any) -> None:
@@ -74,6 +72,8 @@ def step(state: Any, event: Any, outbox: Any) -> None:
         state.ts_ns = event.ts_ns
         if state.ts_ns >= state.due_ts_ns:
             _on_due(state, outbox)
+        if state.clock_skew_limit_ns != 0:
+            on_exchange_time(state, event)
         kind = event.kind
         if kind <= EventKind.FUNDING:
             reason = _on_market(state, event, outbox)
@@ -85,7 +85,7 @@ def step(state: Any, event: Any, outbox: Any) -> None:
             reason = _on_stated(state, event, outbox)
         else:
             reason = _on_reported(state, event, outbox)
-        if (state.attention_accounts | state.attention_instrument) != 0:
+        if (state.attention_accounts | state.attention_instrument | state.look_conditions) != 0:
             _attend(state, outbox)
     if reason != Reason.NONE:
         state.events_refused += 1
@@ -98,7 +98,7 @@ def _on_due(state: Any, outbox: Any) -> None:
     """What time alone brings about, before the event that brought the time."""
     if state.ts_ns >= state.day_ends_ts_ns:
         on_day_due(state)
-        state.attention_accounts = ALL_ACCOUNTS
+        on_day_begun(state)
     if state.ts_ns >= state.breakers_due_ts_ns:
         on_breakers_due(state, outbox)
     if state.ts_ns >= state.brackets_due_ts_ns:
@@ -108,19 +108,13 @@ def _on_due(state: Any, outbox: Any) -> None:
 
 @inner_kernel
 def _attend(state: Any, outbox: Any) -> None:
-    """Look at what the event moved to where something waits: brackets first, then accounts."""
+    """Look at what the event moved to where something waits: brackets first, then breakers and risk levels."""
     if state.attention_instrument != 0:
         number = state.attention_instrument - 1
         state.attention_instrument = 0
         on_price(state, outbox, number)
-    number = np.int64(0)
-    while state.attention_accounts != 0:
-        bit = np.int64(1) << number
-        if state.attention_accounts & bit:
-            state.attention_accounts = state.attention_accounts & ~bit
-            if number < len(state.accounts) and state.accounts[number].defined:
-                on_account_moved(state, outbox, number)
-        number += 1
+    if (state.attention_accounts | state.look_conditions) != 0:
+        look(state, outbox)
 
 
 @inner_kernel
@@ -131,6 +125,7 @@ def _on_intent(state: Any, event: Any, outbox: Any) -> Any:
         on_signal(state, overlay(event, SIGNAL), outbox)
     elif kind == EventKind.TIMER:
         on_timer(state, outbox)
+        _attend(state, outbox)
         rebalance_all(state, outbox)
     elif kind == EventKind.ORDER_REQUESTED:
         return np.int64(on_order_requested(state, overlay(event, ORDER_REQUEST), outbox))
@@ -210,19 +205,16 @@ def _on_fill(state: Any, fill: Any, outbox: Any) -> Any:
         return np.int64(Reason.PRICE_INVALID)
     account = np.int64(fill.account)
     number = np.int64(fill.instrument)
-    trades = state.positions[account, number].trades
     slot = on_fill(state, fill)
     if slot == NOT_BOOKED or state.fault != 0:
         return np.int64(Reason.NONE)
-    closed = state.positions[account, number].trades != trades
     book_strategy_fill(state, fill, slot)
     if slot != 0 and state.orders[slot - 1].bracket_slot != 0:
         on_order_changed(state, outbox, slot, fill.quantity_lots, fill.price_ticks)
     on_position_filled(state, outbox, account, number)
     on_filled(state, outbox, fill, slot)
-    if closed:
-        on_trade_closed(state, outbox, fill, slot)
     if state.instruments[number].target_set != 0:
+        _attend(state, outbox)
         rebalance(state, outbox, account)
     return np.int64(Reason.NONE)
 

@@ -178,10 +178,13 @@ def _change_open_lots(state: Any, order: Any, delta_lots: Any) -> None:
     """Count lots as on their way, or as those of legs, which wait beside a position."""
     position = state.positions[order.account, order.instrument]
     if order.order_role >= OrderRole.STOP:
+        grouped_lots = delta_lots if order.order_role == OrderRole.GROUPED else np.int64(0)
         if order.side > 0:
             position.leg_buy_lots += delta_lots
+            position.grouped_buy_lots += grouped_lots
         else:
             position.leg_sell_lots += delta_lots
+            position.grouped_sell_lots += grouped_lots
     elif order.side > 0:
         position.open_buy_lots += delta_lots
     else:
@@ -194,6 +197,30 @@ def open_lots_fit(position: Any, side: Any, delta_lots: Any) -> Any:
     open_lots = position.open_buy_lots if side > 0 else position.open_sell_lots
     leg_lots = position.leg_buy_lots if side > 0 else position.leg_sell_lots
     return delta_lots <= MONEY_MAX - max(open_lots, leg_lots)
+
+
+@inner_kernel
+def ask_as_it_is(order: Any) -> None:
+    """Take the terms that an order has for those that were last asked for."""
+    order.asked_lots = order.quantity_lots
+    order.asked_limit_ticks = order.limit_ticks
+    order.asked_trigger_ticks = order.trigger_ticks
+
+
+@inner_kernel
+def _retry_later(state: Any, order: Any) -> None:
+    """What was asked of an order of a bracket did not come to be: the bracket is looked at again at the next occasion."""
+    if order.bracket_slot != 0:
+        state.instruments[order.instrument].brackets_retry = 1
+
+
+@inner_kernel
+def on_no_answer(state: Any, slot: Any) -> None:
+    """A request about an order has no answer: it is neither accepted nor rejected, and an amendment is open again."""
+    order = state.orders[slot - 1]
+    order.amending = 0
+    change_status(state, slot, REQUEST_HAD_NO_ANSWER)
+    _retry_later(state, order)
 
 
 @inner_kernel
@@ -234,9 +261,9 @@ def open_order(state: Any, command: Any, role: Any, bracket_slot: Any, leg: Any)
     instrument = state.instruments[order.instrument]
     order.reference_ticks = instrument.short_mark_ticks if order.side > 0 else instrument.long_mark_ticks
     order.amending = 0
-    order.asked_lots = 0
-    order.asked_limit_ticks = 0
-    order.asked_trigger_ticks = 0
+    order.cancel_asked = 0
+    order.exiting_lots = 0
+    ask_as_it_is(order)
     command.order = order.order
     _index_order(state, order.order, slot)
     _link(state, order, slot)
@@ -394,9 +421,11 @@ def on_order_report(state: Any, report: Any) -> Any:
             order.amending = 0
             state.amendments_refused += 1
         else:
+            order.cancel_asked = 0
             change_status(state, slot, CANCEL_WAS_REJECTED)
+        _retry_later(state, order)
     elif kind == EventKind.ORDER_AMENDED:
-        _amend(state, order, report)
+        _amend(state, slot, report)
     elif kind == EventKind.ORDER_TRIGGERED:
         order.updated_ts_ns = state.ts_ns
     return slot
@@ -413,8 +442,11 @@ def amend_held(state: Any, order: Any, quantity_lots: Any, limit_ticks: Any, tri
 
 
 @inner_kernel
-def _amend(state: Any, order: Any, report: Any) -> None:
+def _amend(state: Any, slot: Any, report: Any) -> None:
     """Take over the quantity and price that the exchange says an open order has now."""
+    order = state.orders[slot - 1]
+    order.amending = 0
+    _retry_later(state, order)
     if not is_open(order.status) or report.quantity_lots < order.filled_lots:
         state.transitions_refused += 1
         return
@@ -423,7 +455,6 @@ def _amend(state: Any, order: Any, report: Any) -> None:
         set_fault(state, Reason.MONEY_OVERFLOW)
         return
     _change_open_lots(state, order, delta_lots)
-    order.amending = 0
     order.quantity_lots = report.quantity_lots
     if report.price_ticks > 0:
         if order.limit_ticks > 0 or order.order_type == OrderType.LIMIT:
@@ -431,3 +462,5 @@ def _amend(state: Any, order: Any, report: Any) -> None:
         else:
             order.trigger_ticks = report.price_ticks
     order.updated_ts_ns = state.ts_ns
+    if order.quantity_lots == order.filled_lots:
+        change_status(state, slot, WAS_FILLED_WHOLLY)

@@ -70,6 +70,7 @@ def request_cancel(state: Any, outbox: Any, slot: Any) -> Any:
         return True
     if not change_status(state, slot, CANCEL_WAS_REQUESTED):
         return False
+    order.cancel_asked = 1
     _command(state, outbox, order, np.int64(DecisionKind.CANCEL_ORDER))
     take_cancel_token(state)
     return True
@@ -86,13 +87,13 @@ def request_amend(state: Any, outbox: Any, slot: Any, quantity_lots: Any, limit_
     command.limit_ticks = limit
     command.trigger_ticks = trigger
     take_cancel_token(state)
-    if order.status == OrderStatus.HELD:
-        amend_held(state, order, quantity_lots, limit, trigger)
-        return
-    order.amending = 1
     order.asked_lots = quantity_lots
     order.asked_limit_ticks = limit
     order.asked_trigger_ticks = trigger
+    if order.status == OrderStatus.HELD:
+        amend_held(state, order, quantity_lots, limit, trigger)
+    else:
+        order.amending = 1
 
 
 @inner_kernel
@@ -103,6 +104,7 @@ def release_order(state: Any, outbox: Any, slot: Any) -> None:
     order.order_flags = order.order_flags & ~np.int64(OrderFlag.HELD_BY_ENGINE)
     if order.order_role == OrderRole.STOP:
         order.order_type = np.int64(OrderType.MARKET)
+        order.reference_ticks = order.trigger_ticks
         order.trigger_ticks = 0
     change_status(state, slot, WAS_RELEASED)
     command = _command(state, outbox, order, np.int64(DecisionKind.RELEASE_ORDER))

@@ -154,7 +154,6 @@ INSTRUMENT = record(
         "watch_high_ticks",
         "spread_limit_ppm",
         # the estimates, one sample an interval or bar
-        "sample_open_ticks",
         "sample_high_ticks",
         "sample_low_ticks",
         "sample_close_ticks",
@@ -163,7 +162,7 @@ INSTRUMENT = record(
         "variance_ppb2",
         "slow_variance_ppb2",
         "atr_microticks",
-        # the extremes of the price in the current and the last window of the price jump breakers
+        # the extremes of the price in the running and the last window of the price jump breakers
         "jump_window_ns",
         "jump_started_ts_ns",
         "jump_high_ticks",
@@ -177,9 +176,22 @@ INSTRUMENT = record(
         "target_lots",
         "target_set",
         "target_strategy",
+        "target_share_ppm",
         "risk_level",
         "risk_level_ts_ns",
         "blocks",
+        # the price of the last market event, beyond which prices and from when on the next has to be looked at
+        "price_ticks",
+        "price_above_ticks",
+        "price_below_ticks",
+        "price_due_ts_ns",
+        # what breakers wait for: the spread; marks at which a position's loss counts (at or below, at or above)
+        "spread_look_ticks",
+        "jump_limit_ppm",
+        "loss_low_ticks",
+        "loss_high_ticks",
+        # something of a bracket was refused or found no room: to be tried again
+        "brackets_retry",
     )
     + [
         ("rules", INSTRUMENT_RULES),
@@ -213,6 +225,10 @@ POSITION = record(
         "profit_units",
         "loss_units",
         "streak",
+        # the part of the legs' lots that is of requested groups
+        "grouped_buy_lots",
+        "grouped_sell_lots",
+        "losing_streak",
     )
 )
 
@@ -251,6 +267,9 @@ ORDER = record(
         "asked_lots",
         "asked_limit_ticks",
         "asked_trigger_ticks",
+        "cancel_asked",
+        # what of a bracket's exit its row counts as on its way
+        "exiting_lots",
     )
 )
 
@@ -269,6 +288,9 @@ LEG = record(
         "quantity_lots",
         "filled_lots",
         "replacements",
+        # of a requested order that is not placed yet
+        "order_flags",
+        "expire_ts_ns",
     )
 )
 
@@ -302,6 +324,21 @@ BRACKET = record(
         "uncovered_seq",
         "next_slot",
         "previous_slot",
+        # what is on order to close it, and to undo that too much was closed
+        "exiting_lots",
+        "repairing_lots",
+        "exit_replacements",
+        "exit_limit_ticks",
+        # the rules that held when the entry was ordered
+        "trail_step_ticks",
+        "trail_activation_ppm",
+        "break_even_ppm",
+        "break_even_offset_ticks",
+        "time_limit_ns",
+        "held_by_engine",
+        "leg_policy",
+        "leg_replacements_max",
+        "stop_optional",
     )
     + [("legs", LEG, (LEGS_MAX,))]
 )
@@ -309,6 +346,8 @@ BRACKET = record(
 BREAKER = record(
     [(name, "<i8") for name in BREAKER_TABLE.bounds]
     + _i8("status", "observed", "trips", "tripped_seq", "tripped_ts_ns", "due_ts_ns", "ring_cursor")
+    # whose figure tripped it
+    + _i8("tripped_account", "tripped_instrument")
     + [("ring_ts_ns", "<i8", (RING_TIMES,))]
 )
 
@@ -336,6 +375,7 @@ STRATEGY = record(
         "throttled",
         "blocks",
         "execution_cursor",
+        "last_group",
     )
     + [("executions_ts_ns", "<i8", (RING_TIMES,)), ("rules", STRATEGY_RULES)]
 )
@@ -358,6 +398,7 @@ PAIR = record(
         "profit_units",
         "loss_units",
         "streak",
+        "losing_streak",
     )
     + [("rules", PAIR_RULES)]
 )
@@ -430,6 +471,17 @@ def state_layout(limits: Limits) -> np.dtype[Any]:
             "legs_lost",
             "risk_level_changes",
             "amendments_refused",
+            # what breakers have to look at before the step ends: a bit for each condition; whose figures (numbers from
+            # 1, -1 all of them); a bit for each account; what the event itself measured
+            "look_conditions",
+            "look_account",
+            "look_instrument",
+            "look_strategy",
+            "look_accounts",
+            "look_day",
+            "look_invalid",
+            "look_slippage_ppm",
+            "look_skew_ns",
         )
         + [
             ("free_slots", "<i8", (limits.orders,)),

@@ -10,10 +10,11 @@ from numpy.typing import NDArray
 
 from adapters.configuration import Configuration
 from adapters.errors import UserError
-from adapters.journal import Durability, JournalWriter, Manifest, create_journal
+from adapters.journal import Durability, JournalWriter, Manifest, create_journal, document_hash
 from adapters.version import engine_version
 from engine.records import EVENT
 from engine.state import DEFAULT_LIMITS, Limits
+from replay.changes import change_document, with_changes
 from replay.opening import opening_events
 from replay.session import Outcome
 from replay.setup import build_session
@@ -47,11 +48,14 @@ def run_backtest(
     first = next(market, None)
     if first is None or len(first) == 0:
         raise UserError(f"{configuration.path}: the data has no market records, expected at least one")
-    opening, documents = opening_events(configuration, int(first.view(EVENT)["ts_ns"][0]))
+    starts_ns = int(first.view(EVENT)["ts_ns"][0])
+    opening, documents = opening_events(configuration, starts_ns)
+    later = {document_hash(document): document for document in map(change_document, configuration.changes)}
+    chunks = with_changes(configuration, _with_first(first, market), starts_ns)
     journal = _new_journal(configuration, journal_folder, limits)
     try:
         session = build_session(configuration, journal, limits)
-        return session.run(opening, documents, _with_first(first, market), progress)
+        return session.run(opening, documents, chunks, progress, later)
     finally:
         if journal is not None:
             journal.close()

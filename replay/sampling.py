@@ -18,9 +18,19 @@ from engine.decisions import outbox_layout
 from engine.entry import Engine, engine_for
 from engine.fold import step
 from engine.jit import inner_kernel, kernel, overlay
-from engine.kinds import DecisionKind, EventKind
+from engine.kinds import BracketChange, DecisionKind, EventKind
 from engine.orders import find_order
-from engine.records import BAR, EVENT, FILL, ORDER_REPORT, REFUSAL, record
+from engine.records import (
+    BAR,
+    BRACKET_DECISION,
+    BREAKER_DECISION,
+    COMMAND,
+    EVENT,
+    FILL,
+    ORDER_REPORT,
+    REFUSAL,
+    record,
+)
 from engine.state import Limits, state_layout
 from replay.recorder import state_digest
 from replay.refold import limits_of
@@ -30,7 +40,8 @@ Rows = NDArray[np.void]
 
 DAY_NS = 86_400_000_000_000
 SAMPLES_MAX = 5_000
-REASONS_MAX = 400
+REASONS_MAX = 700
+INCIDENTS_MAX = 1_000
 NO_STRATEGY = -1
 
 _SECOND_NS = 1_000_000_000
@@ -93,17 +104,25 @@ BOOKED_FILL = _row(
     "funding_units",
 )
 
+# One row for each of the first INCIDENTS_MAX decisions that a person should hear of: what breakers and risk levels
+# did, and alerts. `decision` is read by its kind (`engine.records.DECISIONS`).
+INCIDENT = record([("ts_ns", "<i8"), ("decision", COMMAND)])
+
 _WATCHED_INSTRUMENT = _row("open_ticks", "high_ticks", "low_ticks", "orders", "peak_profit_units", "max_drawdown_units")
 
 
 def _watch_layout(limits: Limits) -> np.dtype:
     names = ("bucket_ns", "bucket_start_ns", "bucket_end_ns", "account_rows", "instrument_rows", "fill_rows")
+    counts = ("incidents", "brackets", "stops_moved", "level_changes")
     return record(
-        [(name, "<i8") for name in names]
+        [(name, "<i8") for name in names + counts]
         + [
             ("instruments", _WATCHED_INSTRUMENT, (limits.instruments,)),
             ("refusals", "<i8", (REASONS_MAX,)),
             ("rejections", "<i8", (REASONS_MAX,)),
+            ("closings", "<i8", (REASONS_MAX,)),
+            ("trips", "<i8", (limits.breakers,)),
+            ("incident_rows", INCIDENT, (INCIDENTS_MAX,)),
         ]
     )
 
@@ -205,13 +224,44 @@ def _book(row: Any, state: Any, fill: Any) -> None:
 
 
 @inner_kernel
-def _tally(watch: Any, decision: Any) -> None:
-    if decision.kind == DecisionKind.PLACE_ORDER:
+def _tally(watch: Any, state: Any, decision: Any) -> None:
+    kind = decision.kind
+    if kind == DecisionKind.PLACE_ORDER:
         watch.instruments[np.int64(decision.instrument)].orders += 1
-    elif decision.kind == DecisionKind.REFUSAL:
+    elif kind == DecisionKind.REFUSAL:
         reason = overlay(decision, REFUSAL).reason
         if 0 <= reason < REASONS_MAX:
             watch.refusals[reason] += 1
+    elif kind == DecisionKind.BRACKET_CHANGED:
+        _tally_bracket(watch, overlay(decision, BRACKET_DECISION))
+    elif kind == DecisionKind.RISK_LEVEL_CHANGED:
+        watch.level_changes += 1
+        _keep_incident(watch, state, decision)
+    elif kind == DecisionKind.BREAKER_TRIPPED:
+        watch.trips[overlay(decision, BREAKER_DECISION).breaker] += 1
+        _keep_incident(watch, state, decision)
+    elif kind == DecisionKind.ALERT or kind == DecisionKind.BREAKER_CHANGED or kind == DecisionKind.TRANSPORT_CHANGED:
+        _keep_incident(watch, state, decision)
+
+
+@inner_kernel
+def _tally_bracket(watch: Any, decision: Any) -> None:
+    change = decision.bracket_change
+    if change == BracketChange.OPENED:
+        watch.brackets += 1
+    elif change == BracketChange.STOP_MOVED or change == BracketChange.BREAK_EVEN:
+        watch.stops_moved += 1
+    elif change == BracketChange.CLOSED and 0 <= decision.reason < REASONS_MAX:
+        watch.closings[decision.reason] += 1
+
+
+@inner_kernel
+def _keep_incident(watch: Any, state: Any, decision: Any) -> None:
+    if watch.incidents < INCIDENTS_MAX:
+        row = watch.incident_rows[watch.incidents]
+        row.ts_ns = state.ts_ns
+        row.decision = decision
+    watch.incidents += 1
 
 
 @inner_kernel
@@ -292,7 +342,7 @@ def _watcher_for(limits: Limits) -> tuple[Any, Any]:
             outbox.count = 0
             step(state, event, outbox)
             for i in range(outbox.count):
-                _tally(watch, outbox.items[i])
+                _tally(watch, state, outbox.items[i])
             if is_fill and _fills_booked(state, event) != booked:
                 _book(fill_rows[watch.fill_rows], state, overlay(event, FILL))
                 watch.fill_rows += 1
@@ -314,7 +364,8 @@ class Observation:
 
     `accounts`, `instruments` and `fills` are rows of ACCOUNT_SAMPLE, INSTRUMENT_SAMPLE and BOOKED_FILL in order
     of time. `orders` and `drawdowns_units` (the largest fall of an instrument's profit from its peak) are by
-    instrument; `refusals` (by the engine) and `rejections` (by the exchange) are counts by reason code.
+    instrument; `refusals` (by the engine), `rejections` (by the exchange) and `closings` (of brackets) are counts
+    by reason code, `trips` by breaker. `incidents` are the first rows of INCIDENT, of `incidents_total`.
     """
 
     engine: Engine
@@ -331,6 +382,13 @@ class Observation:
     drawdowns_units: dict[int, int]
     refusals: dict[int, int]
     rejections: dict[int, int]
+    closings: dict[int, int]
+    trips: dict[int, int]
+    brackets: int
+    stops_moved: int
+    level_changes: int
+    incidents: Rows
+    incidents_total: int
 
 
 @dataclass(slots=True)
@@ -426,6 +484,13 @@ def observe(reader: JournalReader, progress: Callable[[int], None] | None = None
         drawdowns_units=_by_number(watcher.watch.instruments["max_drawdown_units"]),
         refusals=_by_number(watcher.watch.refusals),
         rejections=_by_number(watcher.watch.rejections),
+        closings=_by_number(watcher.watch.closings),
+        trips=_by_number(watcher.watch.trips),
+        brackets=int(watcher.watch.brackets),
+        stops_moved=int(watcher.watch.stops_moved),
+        level_changes=int(watcher.watch.level_changes),
+        incidents=watcher.watch.incident_rows[: min(int(watcher.watch.incidents), INCIDENTS_MAX)].copy(),
+        incidents_total=int(watcher.watch.incidents),
     )
 
 

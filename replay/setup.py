@@ -131,6 +131,7 @@ def _check_capacities(configuration: Configuration, limits: Limits) -> None:
         ("accounts", len(configuration.accounts), limits.accounts),
         ("instruments", len(configuration.instruments), limits.instruments),
         ("strategies", len(configuration.strategies), limits.strategies),
+        ("breakers", len(configuration.breakers), limits.breakers),
     ):
         if count > capacity:
             raise UserError(f"{configuration.where(key)}: expected at most {capacity} {key}, found {count}")

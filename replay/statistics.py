@@ -13,6 +13,7 @@ import numpy as np
 
 from adapters.report.amounts import amount_text, money, money_text, quantity_text, time_text
 from engine.reasons import Reason
+from replay.incidents import incidents_of, trips_of
 from replay.names import Names
 from replay.sampling import DAY_NS, Observation
 from replay.trades import RoundTrip
@@ -38,6 +39,15 @@ def summarize(observation: Observation, names: Names, trips: Sequence[RoundTrip]
         "last_time": time_text(observation.last_ts_ns),
         "refusals": _by_reason(observation.refusals),
         "rejections": _by_reason(observation.rejections),
+        "brackets": {
+            "opened": observation.brackets,
+            "closed": _by_reason(observation.closings),
+            "stops_moved": observation.stops_moved,
+        },
+        "breakers": trips_of(observation, names),
+        "risk_level_changes": observation.level_changes,
+        "incidents": incidents_of(observation, names),
+        "incidents_total": observation.incidents_total,
         "accounts": accounts,
         "instruments": _instruments(observation, names, trips),
     }

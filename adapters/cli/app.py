@@ -106,11 +106,12 @@ def risk(
 
 @app.command
 def bench(
-    workload: Literal["ticks", "bars", "resting"],
+    workload: Literal["ticks", "bars", "resting", "brackets"],
     /,
     *,
     events: int | None = None,
     strategy: Literal["compiled", "python"] = "compiled",
+    rules: Literal["none", "brackets", "all"] = "none",
     journal: bool = True,
     keep: Path | None = None,
     output: Output = "table",
@@ -120,11 +121,14 @@ def bench(
     Parameters
     ----------
     workload
-        What is traded: quotes or bars of a seeded random walk; or what a tick costs with few and many resting orders.
+        What is traded: quotes or bars of a seeded random walk; or what a tick costs with few and many resting orders,
+        or open brackets.
     events
         How many market events.
     strategy
         The form of the strategy.
+    rules
+        What is switched on beside the strategy: nothing, a stop and a target at each position, or every rule there is.
     journal
         Record to a journal, and fold it again, or leave that out.
     keep
@@ -132,4 +136,4 @@ def bench(
     """
     from adapters.cli.benching import bench as run
 
-    return run(workload, events, strategy, journal, keep, output)
+    return run(workload, events, strategy, rules, journal, keep, output)

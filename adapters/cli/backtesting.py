@@ -163,6 +163,8 @@ def _passed_over(summary: Json) -> list[tuple[str, str]]:
     lines = (
         ("Refusals", summary["refusals"]),
         ("Rejections", summary["rejections"]),
+        ("Brackets closed", summary["brackets"]["closed"]),
+        ("Breakers tripped", summary["breakers"]),
         ("Rows skipped", skipped),
     )
     return [

@@ -6,16 +6,18 @@ from typing import Any
 from adapters.cli.console import prepare_engine, print_json, print_pairs, progress
 
 
-def bench(workload: str, events: int | None, strategy: str, journal: bool, keep: Path | None, output: str) -> int:
+def bench(
+    workload: str, events: int | None, strategy: str, rules: str, journal: bool, keep: Path | None, output: str
+) -> int:
     """Run a workload and print its figures. Raises TapefoldError."""
     prepare_engine("run")
-    from replay.bench import run_bench, run_resting_bench
+    from replay.bench import run_bench, run_waiting_bench
 
     with progress(f"Running {workload}", events) as done:
-        if workload == "resting":
-            figures = run_resting_bench(events)
+        if workload in ("resting", "brackets"):
+            figures = run_waiting_bench(workload, events)
         else:
-            figures = run_bench(workload, events, strategy, journal, keep, progress=done)
+            figures = run_bench(workload, events, strategy, journal, keep, rules, progress=done)
     if output == "json":
         print_json(figures)
     else:

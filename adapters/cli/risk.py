@@ -93,7 +93,7 @@ def _print(figures: Json) -> None:
             ("Journal", figures["journal"]),
             ("Last event", f"{figures['events']:,} at {figures['last_time']}"),
             ("State digest", figures["state_digest"]),
-            ("Returns", f"one a {_period(figures)}, {figures['periods_per_year']:,.6g} a year"),
+            ("Returns", f"one each {_period(figures)}, {figures['periods_per_year']:,.6g} a year"),
             ("Monte Carlo", f"{figures['monte_carlo_draws']:,} draws, seed {figures['monte_carlo_seed']}"),
         ]
     )

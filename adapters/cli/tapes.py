@@ -33,7 +33,14 @@ def replay(journal: Path, until: str | None, output: str) -> int:
     from replay.memory import peak_rss_mib
     from replay.names import read_names
     from replay.refold import refold
-    from replay.standing import accounts_of, open_orders_of, positions_of
+    from replay.standing import (
+        accounts_of,
+        brackets_of,
+        breakers_of,
+        open_orders_of,
+        positions_of,
+        trading_state_of,
+    )
 
     with read_journal(journal) as reader:
         end = _parse_until(until)
@@ -53,9 +60,12 @@ def replay(journal: Path, until: str | None, output: str) -> int:
         "last_time": time_text(folded.last_ts_ns),
         "state_digest": folded.state_digest,
         "command_digest": folded.command_digest,
+        "trading_state": trading_state_of(state),
         "accounts": accounts_of(state, names),
         "positions": positions_of(state, names),
         "open_orders": open_orders_of(state, names),
+        "brackets": brackets_of(state, names),
+        "breakers": breakers_of(state, names),
     }
     if output == "json":
         print_json(result)
@@ -112,6 +122,7 @@ def _print_replay(result: Mapping[str, Any]) -> None:
             ("Journal", result["journal"]),
             ("Events", f"{result['events']:,} ({result['events_per_s']:,} a second)"),
             ("Last event", f"{result['last_seq']:,} at {result['last_time']}"),
+            ("Trading state", result["trading_state"].replace("_", " ")),
             ("State digest", result["state_digest"]),
             ("Command digest", result["command_digest"]),
         ]
@@ -131,12 +142,24 @@ def _print_replay(result: Mapping[str, Any]) -> None:
     _print_entries(
         "Open orders",
         result["open_orders"],
-        ("order", "symbol", "side", "order_type", "status"),
+        ("order", "symbol", "side", "order_type", "role", "status"),
         ("quantity", "filled", "limit_price", "trigger_price"),
     )
+    if result["brackets"]:
+        _print_entries(
+            "Brackets",
+            result["brackets"],
+            ("bracket", "symbol", "side", "status"),
+            ("held", "entry_price", "stop_price"),
+        )
+    if result["breakers"]:
+        _print_entries("Breakers", result["breakers"], ("name", "condition", "status"), ("limit", "observed", "trips"))
 
 
-_EXACT = ("quantity", "filled", "entry_price", "mark_price", "limit_price", "trigger_price")
+_EXACT = (
+    *("quantity", "filled", "entry_price", "mark_price", "limit_price", "trigger_price"),
+    *("held", "stop_price"),
+)
 
 
 def _print_entries(

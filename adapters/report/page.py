@@ -15,6 +15,7 @@ from adapters.report.charts import chart_data, equity_by_currency
 from adapters.report.tables import Tables
 
 TRADES_SHOWN = 500
+INCIDENTS_SHOWN = 100
 # A longer run is shown by months.
 _DAYS_AS_DAYS = 45
 _FOLDER = Path(__file__).parent
@@ -37,6 +38,7 @@ def page(name: str, summary: Json, tables: Tables, configuration: str) -> str:
         _instruments(summary["instruments"], digits),
         _accounts(summary["accounts"]) if len(summary["accounts"]) > 1 else "",
         *(_periods(tables.equity, currency, digits[currency]) for currency in digits),
+        _rules(summary),
         _trades(tables.trades, digits),
         _run(summary),
         _configuration(configuration),
@@ -256,6 +258,29 @@ def _periods(equity: pl.DataFrame, currency: str, digits: int) -> str:
     return f'<section class="card"><h2>{title}</h2>{_table(columns, rows, sortable=True)}</section>'
 
 
+def _rules(summary: Json) -> str:
+    """What brackets, breakers and checks did; nothing where there was nothing."""
+    brackets = summary["brackets"]
+    counts = [
+        ("Signals refused", summary["refusals"]),
+        ("Brackets closed", brackets["closed"]),
+        ("Breakers tripped", summary["breakers"]),
+    ]
+    listed = "".join(f"<dt>{label}</dt><dd>{escape(_counted(found))}</dd>" for label, found in counts if found)
+    incidents = summary["incidents"]
+    if not listed and not incidents:
+        return ""
+    rows = [
+        [_plain(_shown_time(entry["time"]), str(entry["seq"]).zfill(20)), _plain(entry["text"])]
+        for entry in incidents[:INCIDENTS_SHOWN]
+    ]
+    table = _table([("Time", True), ("What happened", True)], rows) if rows else ""
+    left_out = summary["incidents_total"] - len(rows)
+    note = f'<p class="note">{left_out:,} more are on the tape.</p>' if left_out > 0 else ""
+    counted = f"<dl>{listed}</dl>" if listed else ""
+    return f'<section class="card" id="rules"><h2>What the rules did</h2>{counted}{table}{note}</section>'
+
+
 def _trades(trades: pl.DataFrame, digits: Mapping[str, int]) -> str:
     total = len(trades)
     if total == 0:
@@ -311,7 +336,6 @@ def _run(summary: Json) -> str:
         ("State digest", summary.get("state_digest", "")),
         ("Command digest", summary.get("command_digest", "")),
         ("Engine", summary.get("engine_version", "")),
-        ("Signals refused", _counted(summary["refusals"])),
         ("Orders rejected", _counted(summary["rejections"])),
         *((f"Data {number}", _source(source)) for number, source in enumerate(summary.get("data", []), start=1)),
     ]

@@ -2,10 +2,17 @@
 
 from typing import Any
 
-import numpy as np
-
+from engine.checks.exposure import check_exposure
+from engine.checks.funds import affordable_lots, check_funds
+from engine.checks.gates import check_gates
+from engine.checks.levels import check_level
+from engine.checks.losses import check_losses
+from engine.checks.pace import check_day, check_rates, check_repetition, note_entry
+from engine.checks.prices import check_reference, check_self_cross
+from engine.checks.sizes import check_counts, check_size
 from engine.jit import inner_kernel
-from engine.reasons import Reason
+
+__all__ = ["affordable_lots", "check_entry", "note_entry"]
 
 
 @inner_kernel
@@ -24,17 +31,28 @@ def check_entry(
     `price_ticks` is what the order is worth, `limit_ticks` its limit or 0; `closing_lots` of the present position
     (counted without sign) are closed by the same signal and taken as gone.
     """
-    return np.int64(Reason.NONE), np.int64(0), np.int64(0)
-
-
-@inner_kernel
-def note_entry(
-    state: Any, instrument_number: Any, strategy: Any, side: Any, quantity_lots: Any, limit_ticks: Any
-) -> None:
-    """Count an entry that was just placed: for cooldowns, days and the rule against doing the same twice."""
-
-
-@inner_kernel
-def affordable_lots(state: Any, instrument_number: Any, side: Any, price_ticks: Any, closing_lots: Any) -> Any:
-    """The lots that the free funds pay for, where `funds_checked`; see docs/risk/sizing.md."""
-    return np.int64(1) << 60
+    instrument = state.instruments[instrument_number]
+    refusal = check_gates(state, instrument_number, strategy)
+    if refusal[0] == 0:
+        refusal = check_reference(state, instrument, side, quantity_lots, limit_ticks)
+    if refusal[0] == 0:
+        refusal = check_repetition(state, instrument_number, strategy, side, quantity_lots, limit_ticks)
+    if refusal[0] == 0:
+        refusal = check_self_cross(state, instrument, side, price_ticks)
+    if refusal[0] == 0:
+        refusal = check_size(state, instrument_number, side, quantity_lots, price_ticks, closing_lots)
+    if refusal[0] == 0:
+        refusal = check_exposure(state, instrument_number, side, quantity_lots, price_ticks, closing_lots)
+    if refusal[0] == 0:
+        refusal = check_funds(state, instrument_number, side, quantity_lots, price_ticks, closing_lots)
+    if refusal[0] == 0:
+        refusal = check_counts(state, instrument_number)
+    if refusal[0] == 0:
+        refusal = check_day(state, instrument)
+    if refusal[0] == 0:
+        refusal = check_losses(state, state.accounts[instrument.account], strategy, quantity_lots)
+    if refusal[0] == 0:
+        refusal = check_level(state, instrument_number)
+    if refusal[0] == 0:
+        refusal = check_rates(state)
+    return refusal

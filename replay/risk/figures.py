@@ -233,9 +233,7 @@ def _outcome(portfolio: _Portfolio, profit: Decimal) -> Json:
 
 
 def _worst_windows(tape: _Tape, portfolio: _Portfolio) -> list[Json] | Unknown:
-    observation = tape.observation
-    span_ns = observation.last_ts_ns - observation.first_ts_ns
-    windows = stress.worst_windows(tape.samples, portfolio.worths, span_ns)
+    windows = stress.worst_windows(tape.samples, portfolio.worths)
     if isinstance(windows, Unknown):
         return windows
     return [

@@ -7,10 +7,12 @@ from typing import Any
 
 from adapters.report.amounts import amount_text, money, money_text, quantity_text
 from replay.names import Names
-from replay.risk.figure import Figure, Json, Unknown, ratio
+from replay.risk.figure import Figure, Json, Unknown, ratio, too_few
 
 _PPB = 1e9
 _MICRO = Decimal("0.000001")
+# The first sample has no close before it.
+_SAMPLES_MIN = 2
 FLAT = "no position is held"
 NO_EQUITY = "equity is not positive"
 NO_TRADES = "no trade was closed"
@@ -53,17 +55,20 @@ def _account(state: Any, names: Names, number: int) -> Json:
     def amount(units: Any) -> str:
         return money_text(int(units), name.money_decimals)
 
-    equity, long_, short = (int(row[field]) for field in ("equity_units", "long_units", "short_units"))
+    equity = money(int(row["equity_units"]), name.money_decimals)
+    worths = worths_of(state, names, [number])
+    long = sum((worth for worth in worths.values() if worth > 0), Decimal(0))
+    short = -sum((worth for worth in worths.values() if worth < 0), Decimal(0))
     return {
         "account": name.name,
         "currency": name.currency,
-        "equity": amount(equity),
-        "long": amount(long_),
-        "short": amount(short),
-        "gross": amount(long_ + short),
-        "net": amount(long_ - short),
-        "leverage": ratio(Decimal(long_ + short), Decimal(equity), NO_EQUITY),
-        **concentration(worths_of(state, names, [number]), names),
+        "equity": amount(row["equity_units"]),
+        "long": amount_text(long),
+        "short": amount_text(short),
+        "gross": amount_text(long + short),
+        "net": amount_text(long - short),
+        "leverage": ratio(long + short, equity, NO_EQUITY),
+        **concentration(worths, names),
         **_drawdown(row, int(state.ts_ns), name.money_decimals),
         "realized_pnl": amount(row["realized_units"]),
         "unrealized_pnl": amount(row["unrealized_units"]),
@@ -144,16 +149,18 @@ def _instrument(state: Any, names: Names, number: int) -> Json:
         "funding": amount(position["funding_units"]),
         **_trades([(position, owner.money_decimals)]),
         "streak": int(position["streak"]),
-        "ewma_volatility": _volatility(row),
-        "average_true_range": amount_text(int(row["atr_microticks"]) * _MICRO * name.tick_size, 0),
-        "samples": int(row["samples"]),
+        **_estimates(row, name.tick_size),
     }
 
 
-def _volatility(row: Any) -> Figure:
-    """The exponentially weighted standard deviation of the return of one sample (a bar or an interval)."""
-    variance = int(row["variance_ppb2"])
-    return math.sqrt(variance) / _PPB if variance > 0 else Unknown("no estimate yet")
+def _estimates(row: Any, tick_size: Decimal) -> Json:
+    """The exponentially weighted deviation of the return of one sample (a bar or an interval), and its true range."""
+    samples = int(row["samples"])
+    volatility: Figure = math.sqrt(int(row["variance_ppb2"])) / _PPB
+    true_range: str | Unknown = amount_text(int(row["atr_microticks"]) * _MICRO * tick_size, 0)
+    if samples < _SAMPLES_MIN:
+        volatility = true_range = too_few(samples, _SAMPLES_MIN, "samples")
+    return {"ewma_volatility": volatility, "average_true_range": true_range, "samples": samples}
 
 
 def strategies_of(state: Any, names: Names, accounts: Sequence[int]) -> list[Json]:

@@ -137,14 +137,17 @@ def position_returns(closes: Closes, weights: Mapping[int, float]) -> Series | U
 def strategy_profits(observation: Observation, accounts: Sequence[int], closes: Closes) -> dict[int, Floats]:
     """By strategy, what it earned in each period of `closes` after fees, held positions at their closes.
 
-    Units of the accounts' currency, without funding; only strategies that had fills.
+    Units of the accounts' currency, without funding; only strategies that had fills of an instrument with a price.
+    Before an instrument's first close that one counts.
     """
     fills = observation.fills
     prices = closes.carried()
     profits: dict[int, Floats] = {}
     for account, number in sorted(set(zip(fills["account"].tolist(), fills["instrument"].tolist(), strict=True))):
-        if account not in accounts:
+        known = prices[:, number][~np.isnan(prices[:, number])]
+        if account not in accounts or len(known) == 0:
             continue
+        marks = np.concatenate([np.full(len(prices) - len(known), known[0]), known])
         own = fills[(fills["account"] == account) & (fills["instrument"] == number)]
         unit = float(observation.state.instruments[number]["tick_lot_units"])
         lots = np.diff(own["held_lots"], prepend=0)
@@ -153,9 +156,8 @@ def strategy_profits(observation: Observation, accounts: Sequence[int], closes: 
         for strategy in sorted(set(own["strategy"].tolist())):
             chosen = own["strategy"] == strategy
             held = np.cumsum(_by_period(periods[chosen], lots[chosen], len(prices)))
-            worth = np.where(held == 0, 0.0, held * prices[:, number] * unit)
-            profit = np.diff(worth, prepend=0.0) - _by_period(periods[chosen], paid_units[chosen], len(prices))
-            profits[strategy] = profits.get(strategy, 0.0) + profit
+            paid = _by_period(periods[chosen], paid_units[chosen], len(prices))
+            profits[strategy] = profits.get(strategy, 0.0) + np.diff(held * marks * unit, prepend=0.0) - paid
     return profits
 
 

@@ -35,19 +35,20 @@ class Window:
     moves: dict[int, float]
 
 
-def worst_windows(closes: Closes, worths: Mapping[int, Decimal], span_ns: int) -> list[Window] | Unknown:
+def worst_windows(closes: Closes, worths: Mapping[int, Decimal]) -> list[Window] | Unknown:
     """For each length of window that the tape holds, the few with the largest losses that do not overlap.
 
-    `closes` are those of every sample of the tape, `span_ns` its length. Prices count at the end of samples only:
-    what happened within one is not seen.
+    `closes` are those of every sample of the tape. Prices count at the end of samples only: what happened within one
+    is not seen.
     """
     if not worths:
         return Unknown("no position is held")
-    lengths_ns = [length for length in WINDOWS_NS if closes.length_ns <= length <= span_ns]
     prices = closes.carried()[:, list(worths)]
+    if np.isnan(prices[-1:]).any():
+        return Unknown("no price of all that is held")
     amounts = np.array([float(worth) for worth in worths.values()])
     found = []
-    for length_ns in lengths_ns:
+    for length_ns in (length for length in WINDOWS_NS if length >= closes.length_ns):
         steps = length_ns // closes.length_ns
         moves = prices[steps:] / prices[:-steps] - 1.0
         profits = moves @ amounts

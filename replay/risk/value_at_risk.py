@@ -53,8 +53,7 @@ def historical(returns: Floats, level: float) -> Tail:
 
     Hyndman and Fan, Sample Quantiles in Statistical Packages, American Statistician 50 (1996), definition 7.
     """
-    # Rounded, because 1 - 0.95 is a little more than 0.05 and a place between two returns is a matter of that little.
-    place = round((len(returns) - 1) * (1.0 - level), 9)
+    place = (len(returns) - 1) * (1.0 - level)
     below = int(place)
     ordered = np.sort(returns)
     quantile = ordered[below]

@@ -11,8 +11,8 @@ import numpy as np
 import pytest
 from blake3 import blake3
 
-from engine.kinds import EventKind
-from engine.records import EVENT, EVENT_BYTES
+from engine.kinds import DecisionKind, EventKind
+from engine.records import COMMAND, EVENT, EVENT_BYTES
 from tests.golden.folding import digests
 from tests.support import ROOT
 from tests.twin.events import encode
@@ -58,7 +58,8 @@ def test_the_tape_has_something_of_everything(tape: np.ndarray) -> None:
     assert set(EventKind) <= set(kinds.tolist())
     assert counts.sum() == EVENTS
     machine = Machine()
-    machine.fold(tape)
+    decided = machine.fold(tape).view(COMMAND)["kind"]
+    assert set(DecisionKind) <= set(decided.tolist())
     state = machine.state
     for name in ("fills", "fills_early", "fills_late", "fills_duplicate", "fills_excess", "fills_orphan"):
         assert state[name] > 10, name

@@ -6,11 +6,11 @@ import numpy as np
 
 from engine.entry import engine_for
 from engine.kinds import DecisionKind
-from engine.records import COMMAND, DECISION_BYTES, EVENT_BYTES, REFUSAL
+from engine.records import COMMAND, DECISION_BYTES, DECISIONS, EVENT_BYTES
 from engine.state import DEFAULT_LIMITS, Limits
 from tests.twin.events import encode
 
-SMALL_LIMITS = Limits(accounts=3, instruments=3, orders=8, brackets=1, strategies=3, breakers=1)
+SMALL_LIMITS = Limits(accounts=3, instruments=3, orders=16, brackets=4, strategies=3, breakers=6)
 
 
 def rows_as_dicts(rows: Any) -> list[dict[str, Any]]:
@@ -23,8 +23,7 @@ def decisions_as_dicts(decisions: np.ndarray) -> list[dict[str, int]]:
     """Each decision by the names of its kind, without what is zero."""
     found = []
     for row in decisions.view(COMMAND):
-        dtype = REFUSAL if row["kind"] == DecisionKind.REFUSAL else COMMAND
-        (item,) = rows_as_dicts(row.reshape(1).view(dtype))
+        (item,) = rows_as_dicts(row.reshape(1).view(DECISIONS[DecisionKind(row["kind"])]))
         found.append({name: value for name, value in item.items() if value})
     return found
 

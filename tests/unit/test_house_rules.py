@@ -51,6 +51,7 @@ NAMES_WITHOUT_UNIT = {
     *("action", "aggressor", "basis", "reason", "failure", "setting", "stream", "endpoint", "condition", "scope"),
     *("enabled", "short_allowed", "trading_state", "last_action", "fault", "time_in_force", "order_flags"),
     *("fill_flags", "operator_action", "entry_order", "stop_order", "target_orders", "http_status"),
+    *("contributors", "sizing_method", "size_limit", "target_set", "target_strategy"),
     # measured in what another field of the record says
     *("fee", "value", "limit", "observed", "target"),
     # rooms

@@ -55,6 +55,7 @@ def test_the_period_is_the_longest_that_fits_more_than_ten_times() -> None:
         (DAY_NS, 12, "day", DAY_NS, 365),
         (HOUR_NS, 12, "hour", HOUR_NS, 8_760),
         (HOUR_NS, 24 * 11, "day", DAY_NS, 365),
+        (HOUR_NS, 24 * 9, "hour", HOUR_NS, 8_760),
         (MINUTE_NS, 12, "minute", MINUTE_NS, 525_600),
         (MINUTE_NS, 5, "minute", MINUTE_NS, 525_600),
         (4 * HOUR_NS, 20, "sample", 4 * HOUR_NS, 2_190),
@@ -133,6 +134,21 @@ def test_profits_of_strategies_add_up_to_the_change_of_equity() -> None:
     assert profit[:3] == pytest.approx([0, 1_000 + 2_000, -2_000 - 1_000])
     assert np.sum(profit) == pytest.approx(int(observation.state.accounts[0]["equity_units"]) - 100_000)
     assert strategy_profits(observation, [], closes_of(observation, DAY_NS)) == {}
+
+
+def test_profits_before_the_first_price_count_with_it() -> None:
+    early = market([(0, 50), (120, 50)])
+    early.rows, last = early.rows[:-2], early.rows[-2:]
+    early.ts_ns = START_NS + DAY_NS
+    early.fill(0, 10, 100)
+    early.rows += last
+    observation = observed(early)
+    (profit,) = strategy_profits(observation, [0], closes_of(observation, DAY_NS)).values()
+    assert profit == pytest.approx([200, 0])
+    never = market([(0, 50), (0, 50)])
+    never.fill(0, 10, 100)
+    observation = observed(never)
+    assert strategy_profits(observation, [0], closes_of(observation, DAY_NS)) == {}
 
 
 def test_profits_are_kept_apart_by_strategy() -> None:

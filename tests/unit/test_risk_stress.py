@@ -31,22 +31,24 @@ def test_shocks_by_hand() -> None:
 def test_the_worst_windows_by_hand() -> None:
     """Hours of one instrument: it falls by a fifth in the third, then by a tenth in the fifth; one day is no longer."""
     closes = Closes(HOUR_NS, 1_000, np.array([[100, 110, 88, 100, 90, 95.0]]).T)
-    windows = worst_windows(closes, {0: Decimal(500)}, 6 * HOUR_NS)
+    windows = worst_windows(closes, {0: Decimal(500)})
     assert isinstance(windows, list)
     assert [(window.length_ns, round(window.profit, 6)) for window in windows] == [(HOUR_NS, -100), (HOUR_NS, -50)]
     # The closes of the second and third hour are at the end of each.
     assert windows[0].start_ts_ns == 1_002 * HOUR_NS
     assert windows[0].end_ts_ns == 1_003 * HOUR_NS
     assert windows[0].moves == pytest.approx({0: -0.2})
-    short = worst_windows(closes, {0: Decimal(-500)}, 6 * HOUR_NS)
+    short = worst_windows(closes, {0: Decimal(-500)})
     assert isinstance(short, list)
     assert short[0].moves == pytest.approx({0: 100 / 88 - 1})
 
 
 def test_windows_that_bring_no_loss_are_none() -> None:
     closes = Closes(HOUR_NS, 0, np.array([[100, 110, 120.0]]).T)
-    assert "no window" in reason(worst_windows(closes, {0: Decimal(1)}, 3 * HOUR_NS))
-    assert reason(worst_windows(closes, {}, 3 * HOUR_NS)) == "no position is held"
+    assert "no window" in reason(worst_windows(closes, {0: Decimal(1)}))
+    assert reason(worst_windows(closes, {})) == "no position is held"
+    unpriced = Closes(HOUR_NS, 0, np.full((3, 1), np.nan))
+    assert reason(worst_windows(unpriced, {0: Decimal(1)})) == "no price of all that is held"
 
 
 @given(
@@ -58,7 +60,7 @@ def test_the_worst_windows_are_those_of_a_search(prices: list, amounts: tuple[in
     ticks = np.array(prices, dtype=np.float64)
     ticks[:unpriced, 1] = np.nan
     worths = {0: Decimal(amounts[0]), 1: Decimal(amounts[1])}
-    windows = worst_windows(Closes(HOUR_NS, 0, ticks), worths, len(prices) * HOUR_NS)
+    windows = worst_windows(Closes(HOUR_NS, 0, ticks), worths)
     found: list[Window] = windows if isinstance(windows, list) else []
     for steps in (1, 24):
         left = sorted(
@@ -135,7 +137,7 @@ def test_a_point_beyond_the_tape_is_refused(text: str, words: str) -> None:
 
 def test_days_are_windows_too() -> None:
     closes = Closes(DAY_NS, 0, np.array([[100, 90, 80, 70, 60, 50, 40, 30, 20.0]]).T)
-    windows = worst_windows(closes, {0: Decimal(100)}, 8 * DAY_NS)
+    windows = worst_windows(closes, {0: Decimal(100)})
     assert isinstance(windows, list)
     assert [window.length_ns // DAY_NS for window in windows] == [1, 1, 1, 7]
     assert windows[3].moves == pytest.approx({0: 20 / 90 - 1})

@@ -71,12 +71,12 @@ def test_cornish_fisher_of_no_shape_is_parametric() -> None:
 
 def test_cornish_fisher_is_unknown_where_the_curve_falls() -> None:
     """Without heavy tails the curve turns round somewhere far out: there is a quantile, but no mean below it."""
-    lopsided = np.concatenate([np.full(30, -0.01), np.full(30, 0.0), np.full(12, 0.03), np.full(4, 0.05)])
-    skewness, kurtosis = tail.shape(lopsided)
-    found = tail.cornish_fisher(lopsided, 0.95)
-    assert f"skewness {skewness:.2f}, excess kurtosis {kurtosis:.2f}" in reason(found.conditional)
-    rare = np.array([0.0] * 5_000 + [1.0, 1.1, 1.2])
-    assert "no quantile" in reason(tail.cornish_fisher(rare, 0.99).value_at_risk)
+    even = tail.cornish_fisher(LADDER, 0.95)
+    assert known(even.value_at_risk) < 0
+    assert reason(even.conditional) == "no quantile there at skewness 0.00, excess kurtosis -1.20"
+    rare = tail.cornish_fisher(np.array([0.0] * 5_000 + [1.0, 1.1, 1.2]), 0.99)
+    assert "no quantile there" in reason(rare.value_at_risk)
+    assert "no quantile there" in reason(rare.conditional)
 
 
 def test_monte_carlo_draws_have_the_moments_they_were_given() -> None:
@@ -85,12 +85,12 @@ def test_monte_carlo_draws_have_the_moments_they_were_given() -> None:
     assert len(draws) == tail.DRAWS
     assert np.mean(draws) == pytest.approx(np.mean(returns), abs=2e-4)
     assert np.std(draws) == pytest.approx(np.std(returns), rel=0.05)
-    # A t distribution with 6 degrees of freedom (excess kurtosis 3) has its 5 % quantile at -1.943, unscaled.
-    freedom_six = np.array([-math.sqrt(6), *([0.0] * 10), math.sqrt(6)]) / 100
-    assert tail.shape(freedom_six)[1] == pytest.approx(3)
-    scale = np.std(freedom_six, ddof=1) * math.sqrt(4 / 6)
-    simulated = known(tail.tails(freedom_six, 0.95)["monte_carlo"].value_at_risk)
-    assert simulated == pytest.approx(-1.943 * scale, rel=0.02)
+    # A t distribution has excess kurtosis 1 with 10 degrees of freedom, and its 1 % quantile at -2.764 then.
+    of_ten = np.array([-0.02, *([0.0] * 6), 0.02])
+    assert tail.shape(of_ten)[1] == pytest.approx(1)
+    scale = np.std(of_ten, ddof=1) * math.sqrt(8 / 10)
+    simulated = known(tail.historical(tail.simulated(of_ten, tail.SEED), 0.99).value_at_risk)
+    assert simulated == pytest.approx(-2.7638 * scale, rel=0.012)
     # Without excess kurtosis they are normal.
     even = known(tail.tails(LADDER, 0.95)["monte_carlo"].value_at_risk)
     assert even == pytest.approx(known(tail.parametric(LADDER, 0.95).value_at_risk), rel=0.02)

@@ -1,0 +1,46 @@
+"""The engine and its twin, told the same events and compared after each."""
+
+from collections.abc import Callable
+
+from hypothesis import note
+
+from tests.twin.compare import compare
+from tests.twin.compare_risk import compare_risk
+from tests.twin.conservation import Watch
+from tests.twin.engine import Twin
+from tests.twin.machine import SMALL_LIMITS, Machine
+
+Event = dict[str, int]
+Choose = Callable[[int], int]
+
+
+class Together:
+    """A machine and a twin that must agree on every decision and every figure."""
+
+    def __init__(self) -> None:
+        self.machine, self.twin = Machine(SMALL_LIMITS), Twin(SMALL_LIMITS)
+        self.watch = Watch(self.machine)
+
+    def tell(self, event: Event) -> None:
+        said = {name: int(value) for name, value in event.items() if value}
+        note(f"event {self.twin.seq + 1}: {said}")
+        decided = self.machine.tell(event)
+        expected = self.twin.fold(event)
+        assert decided == expected
+        compare(self.machine, self.twin)
+        compare_risk(self.machine, self.twin)
+        self.watch.check(event, decided)
+
+
+def follow(choices: bytes, prologue: list[Event], next_event: Callable[[Twin, Choose], Event]) -> None:
+    """Tell both the prologue, and then what comes of the choices, to their end."""
+    both, stream = Together(), iter(choices)
+
+    def choose(below: int) -> int:
+        """The next choice; plain ones after the last, so that what is drawn ends with a whole event."""
+        return next(stream, 0) % below
+
+    for event in prologue:
+        both.tell(event)
+    while stream.__length_hint__():
+        both.tell(next_event(both.twin, choose))
