@@ -119,6 +119,23 @@ MEANINGS = {
     Reason.RISK_BY_DRAWDOWN: "The drawdown moved the risk level; limit and seen: units.",
     Reason.RISK_BY_VOLATILITY: "Fast over slow volatility moved the risk level; limit and seen: ppm.",
     Reason.RISK_BY_LOSING_STREAK: "Losses in a row moved the risk level; limit and seen: trades.",
+    Reason.GROUP_INVALID: "A group has no place for the order, or it is of another kind or instrument.",
+    Reason.ORDER_INVALID: "The terms of a requested order do not go together.",
+    Reason.REDUCE_ONLY_WOULD_INCREASE: "A reduce-only request does not reduce: the position is not on the other side or is smaller.",
+    Reason.LEG_REJECTED: "The exchange rejected a leg of a bracket.",
+    Reason.LEG_LOST: "A leg of a bracket ended though nobody asked for it.",
+    Reason.POSITION_WITHOUT_STOP: "A position is held without a live stop.",
+    Reason.EXIT_OVERFILLED: "More was closed than was held; the excess is ordered back.",
+    Reason.POSITION_SMALLER_THAN_BRACKET: "The position is smaller than its brackets hold; the youngest are cut.",
+    Reason.TIME_LIMIT_REACHED: "The bracket's time is up.",
+    Reason.ENTRY_UNPROTECTED: "An entry was filled late, when its bracket had gone; the lots are closed.",
+    Reason.EXIT_REJECTED: "A closing order ended unfilled more often than it is placed anew.",
+    Reason.STOP_REACHED: "The stop closed it.",
+    Reason.TARGET_REACHED: "A target closed it.",
+    Reason.SIGNAL_CLOSED: "A signal closed it.",
+    Reason.OPERATOR_CLOSED: "An operator closed it.",
+    Reason.BREAKER_CLOSED: "A breaker closed it.",
+    Reason.ENTRY_ENDED_UNFILLED: "The entry ended without a fill.",
 }
 
 _SECTION = re.compile(r"# (\d+)\.\.(\d+): (.+)")

@@ -139,10 +139,10 @@ def _follow_jump(state: Any, number: Any, instrument: Any, price: Any, high: Any
     window_ns = instrument.jump_window_ns
     ends_ts_ns = later(instrument.jump_started_ts_ns, window_ns)
     if instrument.jump_high_ticks == 0 or state.ts_ns >= ends_ts_ns:
-        is_last = state.ts_ns < later(ends_ts_ns, window_ns)
-        instrument.jump_before_high_ticks = instrument.jump_high_ticks if is_last else _ZERO
-        instrument.jump_before_low_ticks = instrument.jump_low_ticks if is_last else _ZERO
-        instrument.jump_started_ts_ns = state.ts_ns
+        is_next = instrument.jump_high_ticks != 0 and state.ts_ns < later(ends_ts_ns, window_ns)
+        instrument.jump_before_high_ticks = instrument.jump_high_ticks if is_next else _ZERO
+        instrument.jump_before_low_ticks = instrument.jump_low_ticks if is_next else _ZERO
+        instrument.jump_started_ts_ns = state.ts_ns - state.ts_ns % window_ns
         instrument.jump_high_ticks = high
         instrument.jump_low_ticks = low
     else:

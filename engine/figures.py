@@ -7,7 +7,7 @@ import numpy as np
 from engine.arithmetic import INT64_MAX, MONEY_MAX, money_fits, product_fits
 from engine.jit import inner_kernel
 from engine.kinds import FillFlag
-from engine.portfolio import count_trade, set_fault, trade_position
+from engine.portfolio import count_trade_of_many, set_fault, trade_position
 from engine.reasons import Reason
 
 DAY_NS = np.int64(86_400_000_000_000)
@@ -84,7 +84,7 @@ def book_strategy_fill(state: Any, fill: Any, order_slot: Any) -> None:
     strategy.day_realized_units += realized - fee_units
     strategy.week_realized_units += realized - fee_units
     if pair.trades != trades:
-        count_trade(strategy, pair.profit_units - pair.loss_units - gained_units)
+        count_trade_of_many(strategy, pair.profit_units - pair.loss_units - gained_units)
 
 
 @inner_kernel

@@ -8,7 +8,14 @@ from typing import Any
 
 import numpy as np
 
-from engine.brackets.following import on_brackets_due, on_order_changed, on_position_filled, on_price
+from engine.brackets.following import (
+    entered_lots,
+    on_brackets_due,
+    on_order_changed,
+    on_position_filled,
+    on_price,
+    retry_brackets,
+)
 from engine.brackets.requests import on_order_requested
 from engine.breakers.watching import (
     look,
@@ -36,7 +43,7 @@ from engine.intents.targets import rebalance, rebalance_all
 from engine.jit import inner_kernel, overlay
 from engine.kinds import EventKind, FundingBasis
 from engine.market import on_bar, on_mark_price, on_quote, on_trade
-from engine.orders import NOT_BOOKED, REQUEST_HAD_NO_ANSWER, change_status, find_order, on_fill, on_order_report
+from engine.orders import NOT_BOOKED, find_order, on_fill, on_no_answer, on_order_report
 from engine.portfolio import PPB, apply_funding, move_cash
 from engine.reasons import Reason
 from engine.records import (
@@ -124,6 +131,7 @@ def _on_intent(state: Any, event: Any, outbox: Any) -> Any:
     if kind == EventKind.SIGNAL:
         on_signal(state, overlay(event, SIGNAL), outbox)
     elif kind == EventKind.TIMER:
+        retry_brackets(state, outbox)
         on_timer(state, outbox)
         _attend(state, outbox)
         rebalance_all(state, outbox)
@@ -191,7 +199,8 @@ def _on_order(state: Any, event: Any, outbox: Any) -> Any:
         return _on_fill(state, overlay(event, FILL), outbox)
     report = overlay(event, ORDER_REPORT)
     slot = on_order_report(state, report)
-    if slot != 0 and state.orders[slot - 1].bracket_slot != 0:
+    # What was refused is not asked for again at once: an exchange that refuses is not asked in a circle.
+    if slot != 0 and state.orders[slot - 1].bracket_slot != 0 and report.kind != EventKind.CANCEL_REJECTED:
         on_order_changed(state, outbox, slot, np.int64(0), np.int64(0))
     on_order_reported(state, outbox, report, slot)
     return np.int64(Reason.NONE)
@@ -210,7 +219,7 @@ def _on_fill(state: Any, fill: Any, outbox: Any) -> Any:
         return np.int64(Reason.NONE)
     book_strategy_fill(state, fill, slot)
     if slot != 0 and state.orders[slot - 1].bracket_slot != 0:
-        on_order_changed(state, outbox, slot, fill.quantity_lots, fill.price_ticks)
+        on_order_changed(state, outbox, slot, entered_lots(fill, state.orders[slot - 1]), fill.price_ticks)
     on_position_filled(state, outbox, account, number)
     on_filled(state, outbox, fill, slot)
     if state.instruments[number].target_set != 0:
@@ -280,6 +289,6 @@ def _on_request_failed(state: Any, failure: Any, outbox: Any) -> Any:
     if failure.order != 0:
         slot = find_order(state, failure.order)
         if slot != 0:
-            change_status(state, slot, REQUEST_HAD_NO_ANSWER)
+            on_no_answer(state, slot)
     on_request_failed(state, outbox, failure)
     return np.int64(Reason.NONE)

@@ -209,7 +209,7 @@ def ask_as_it_is(order: Any) -> None:
 
 @inner_kernel
 def _retry_later(state: Any, order: Any) -> None:
-    """What was asked of an order of a bracket did not come to be: the bracket is looked at again at the next occasion."""
+    """What was asked of a bracket's order did not come to be: the bracket is looked at again at the next occasion."""
     if order.bracket_slot != 0:
         state.instruments[order.instrument].brackets_retry = 1
 
@@ -446,9 +446,9 @@ def _amend(state: Any, slot: Any, report: Any) -> None:
     """Take over the quantity and price that the exchange says an open order has now."""
     order = state.orders[slot - 1]
     order.amending = 0
-    _retry_later(state, order)
     if not is_open(order.status) or report.quantity_lots < order.filled_lots:
         state.transitions_refused += 1
+        _retry_later(state, order)
         return
     delta_lots = report.quantity_lots - order.quantity_lots
     if not open_lots_fit(state.positions[order.account, order.instrument], order.side, delta_lots):
@@ -462,5 +462,8 @@ def _amend(state: Any, slot: Any, report: Any) -> None:
         else:
             order.trigger_ticks = report.price_ticks
     order.updated_ts_ns = state.ts_ns
+    as_asked = order.limit_ticks == order.asked_limit_ticks and order.trigger_ticks == order.asked_trigger_ticks
+    if not as_asked or order.quantity_lots != order.asked_lots:
+        _retry_later(state, order)
     if order.quantity_lots == order.filled_lots:
         change_status(state, slot, WAS_FILLED_WHOLLY)

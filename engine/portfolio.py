@@ -144,11 +144,16 @@ def count_trade(row: Any, units: Any) -> None:
         row.trades_won += 1
         row.profit_units += units
         row.streak = max(row.streak, 0) + 1
-        row.losing_streak = 0
     else:
         row.loss_units -= units
         row.streak = min(row.streak, 0) - 1
-        row.losing_streak += 1
+
+
+@inner_kernel
+def count_trade_of_many(row: Any, units: Any) -> None:
+    """As `count_trade`, of an account or strategy: `losing_streak` is what a breaker's reset sets back to 0."""
+    count_trade(row, units)
+    row.losing_streak = 0 if units > 0 else row.losing_streak + 1
 
 
 @inner_kernel
@@ -226,9 +231,9 @@ def apply_fill(
     gained_units = position.profit_units - position.loss_units
     realized = trade_position(position, delta_lots, price_ticks, fee_units, unit, state.ts_ns)
     if position.trades != trades:
-        count_trade(account, position.profit_units - position.loss_units - gained_units)
+        count_trade_of_many(account, position.profit_units - position.loss_units - gained_units)
         attend_account(state, account_number)
-        if position.losing_streak > 0:
+        if position.streak < 0:
             instrument.last_loss_ts_ns = state.ts_ns
     position.fills += 1
     if side > 0:

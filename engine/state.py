@@ -228,7 +228,6 @@ POSITION = record(
         # the part of the legs' lots that is of requested groups
         "grouped_buy_lots",
         "grouped_sell_lots",
-        "losing_streak",
     )
 )
 
@@ -398,13 +397,83 @@ PAIR = record(
         "profit_units",
         "loss_units",
         "streak",
-        "losing_streak",
     )
     + [("rules", PAIR_RULES)]
 )
 
 # An intent that led to an order, for the rule against doing the same twice.
 INTENT = record(_i8("strategy", "instrument", "side", "quantity_lots", "limit_ticks", "ts_ns"))
+
+
+# The numbers of the state beside its tables; what each is stands in `state_layout`.
+_SCALARS = _i8(
+    "seq",
+    "ts_ns",
+    "fault",
+    "fault_seq",
+    "trading_state",
+    "orders_placed",
+    "orders_open",
+    "refusals",
+    "events_refused",
+    "last_refused_seq",
+    "last_refused_reason",
+    "fills",
+    "fills_early",
+    "fills_late",
+    "fills_duplicate",
+    "fills_excess",
+    "fills_orphan",
+    "transitions_refused",
+    "connections_lost",
+    "requests_failed",
+    "instruments_defined",
+    "accounts_defined",
+    "reports_orphan",
+    "slots_used",
+    "free_head",
+    "free_count",
+    # when something has to be looked at next although nothing else happens
+    "due_ts_ns",
+    "day_ends_ts_ns",
+    "week_ends_ts_ns",
+    # what has to be looked at before the step ends: a bit for each account, and the instrument or 0 from 1
+    "attention_accounts",
+    "attention_instrument",
+    "strategies_defined",
+    "entries_today",
+    "blocks",
+    # when the buckets of the rates are full again
+    "order_rate_full_ts_ns",
+    "cancel_rate_full_ts_ns",
+    "intent_cursor",
+    "brackets_opened",
+    "brackets_open",
+    "bracket_slots_used",
+    "bracket_free_head",
+    "bracket_free_count",
+    "brackets_due_ts_ns",
+    "breakers_defined",
+    "breakers_due_ts_ns",
+    "breaker_trips",
+    "clock_skew_limit_ns",
+    "uncovered_events",
+    "exits_overfilled",
+    "legs_lost",
+    "risk_level_changes",
+    "amendments_refused",
+    # what breakers have to look at before the step ends: a bit for each condition; whose figures (numbers from
+    # 1, -1 all of them); a bit for each account; what the event itself measured
+    "look_conditions",
+    "look_account",
+    "look_instrument",
+    "look_strategy",
+    "look_accounts",
+    "look_day",
+    "look_invalid",
+    "look_slippage_ppm",
+    "look_skew_ns",
+)
 
 
 def state_layout(limits: Limits) -> np.dtype[Any]:
@@ -415,74 +484,7 @@ def state_layout(limits: Limits) -> np.dtype[Any]:
     of zeros is the empty state.
     """
     return record(
-        _i8(
-            "seq",
-            "ts_ns",
-            "fault",
-            "fault_seq",
-            "trading_state",
-            "orders_placed",
-            "orders_open",
-            "refusals",
-            "events_refused",
-            "last_refused_seq",
-            "last_refused_reason",
-            "fills",
-            "fills_early",
-            "fills_late",
-            "fills_duplicate",
-            "fills_excess",
-            "fills_orphan",
-            "transitions_refused",
-            "connections_lost",
-            "requests_failed",
-            "instruments_defined",
-            "accounts_defined",
-            "reports_orphan",
-            "slots_used",
-            "free_head",
-            "free_count",
-            # when something has to be looked at next although nothing else happens
-            "due_ts_ns",
-            "day_ends_ts_ns",
-            "week_ends_ts_ns",
-            # what has to be looked at before the step ends: a bit for each account, and the instrument or 0 from 1
-            "attention_accounts",
-            "attention_instrument",
-            "strategies_defined",
-            "entries_today",
-            "blocks",
-            # when the buckets of the rates are full again
-            "order_rate_full_ts_ns",
-            "cancel_rate_full_ts_ns",
-            "intent_cursor",
-            "brackets_opened",
-            "brackets_open",
-            "bracket_slots_used",
-            "bracket_free_head",
-            "bracket_free_count",
-            "brackets_due_ts_ns",
-            "breakers_defined",
-            "breakers_due_ts_ns",
-            "breaker_trips",
-            "clock_skew_limit_ns",
-            "uncovered_events",
-            "exits_overfilled",
-            "legs_lost",
-            "risk_level_changes",
-            "amendments_refused",
-            # what breakers have to look at before the step ends: a bit for each condition; whose figures (numbers from
-            # 1, -1 all of them); a bit for each account; what the event itself measured
-            "look_conditions",
-            "look_account",
-            "look_instrument",
-            "look_strategy",
-            "look_accounts",
-            "look_day",
-            "look_invalid",
-            "look_slippage_ppm",
-            "look_skew_ns",
-        )
+        _SCALARS
         + [
             ("free_slots", "<i8", (limits.orders,)),
             ("order_slots", "<i8", (2 * limits.orders,)),

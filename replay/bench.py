@@ -48,6 +48,7 @@ _WAITING_EVENTS = 900_000
 _CONFIGURATION = """
 [run]
 name = "bench-{workload}"
+{timers}
 
 [[accounts]]
 name = "bench"
@@ -81,6 +82,7 @@ def bench_configuration(
     """The configuration of a workload, as a user would write it; `rules` is one of `replay.bench_rules.ADDED`."""
     text = _CONFIGURATION.format(
         workload=workload.name,
+        timers='timer_interval = "1m"' if rules == "all" else "",
         tick_size=TICK_SIZE,
         lot_size=LOT_SIZE,
         form="python" if strategy == "python" else "compiled",
@@ -112,7 +114,8 @@ def run_bench(
 ) -> dict[str, Any]:
     """Run a workload and report its figures; with `journal` the tape is folded again too, and then removed.
 
-    `rules` switches on brackets, or all rules. `keep` names a folder for the journal, which then stays. Raises UserError for unknown names.
+    `rules` switches on brackets, or all rules. `keep` names a folder for the journal, which then stays. Raises
+    UserError for unknown names.
     """
     if workload not in WORKLOADS:
         raise UserError(f"no workload {workload!r}, expected one of {', '.join(WORKLOADS)}")

@@ -40,24 +40,24 @@ def on_rules_changed(state: Any, outbox: Any, setting: Any, account: Any, instru
 
 @inner_kernel
 def _set_up(state: Any, outbox: Any, setting: Any, number: Any) -> None:
-    """A row with a condition is a breaker once it is enabled; a change while it is armed is looked at at once."""
+    """A row is a breaker once it is enabled; a change while it is armed is looked at at once."""
     row = state.breakers[number]
     live = row.status >= BreakerStatus.ARMED
-    if row.enabled == 0 or row.condition == 0:
-        if live:
-            disable(state, outbox, number)
-    elif row.status == BreakerStatus.NONE or (row.status == BreakerStatus.DISABLED and setting == _ENABLED):
-        arm(state, outbox, number)
-    elif row.status == BreakerStatus.ARMED:
-        look_at_armed(state, outbox, number)
     watch_everything(state)
+    if setting != _ENABLED:
+        if row.status == BreakerStatus.ARMED:
+            look_at_armed(state, outbox, number)
+    elif row.enabled != 0 and not live:
+        arm(state, outbox, number)
+    elif row.enabled == 0 and live:
+        disable(state, outbox, number)
 
 
 @inner_kernel
 def on_breaker_command(state: Any, outbox: Any, operator: Any) -> Any:
     """RESET_BREAKER, DISABLE_BREAKER; returns a Reason."""
     number = operator.target
-    if number < 0 or number >= state.breakers_defined or state.breakers[number].condition == 0:
+    if number < 0 or number >= state.breakers_defined or state.breakers[number].status == BreakerStatus.NONE:
         return np.int64(Reason.VALUE_INVALID)
     if operator.operator_hash == 0:
         return np.int64(Reason.VALUE_INVALID)
@@ -113,6 +113,7 @@ def _clear_instrument(state: Any, number: Any, row: Any) -> None:
         instrument.jump_low_ticks = instrument.price_ticks
         instrument.jump_before_high_ticks = 0
         instrument.jump_before_low_ticks = 0
-    elif row.condition == Condition.LOSING_STREAK and row.scope == Scope.INSTRUMENT:
+    elif row.condition == Condition.LOSING_STREAK:
         for account in range(len(state.accounts)):
-            state.positions[account, number].losing_streak = 0
+            position = state.positions[account, number]
+            position.streak = max(position.streak, 0)

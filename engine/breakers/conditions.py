@@ -33,10 +33,10 @@ def bits(*conditions: Condition) -> np.int64:
 
 
 ON_EQUITY = bits(Condition.ACCOUNT_DRAWDOWN, Condition.DAILY_LOSS, Condition.WEEKLY_LOSS)
-ON_DAY = bits(Condition.DAILY_LOSS, Condition.WEEKLY_LOSS)
 ON_PRICES = bits(Condition.POSITION_LOSS, Condition.VOLATILITY, Condition.PRICE_JUMP, Condition.SPREAD)
-ON_FILL = ON_DAY | bits(Condition.POSITION_LOSS, Condition.LOSING_STREAK, Condition.EXPOSURE, Condition.MARGIN_RATIO)
-AT_ANY_TIME = ON_FILL | ON_EQUITY
+AT_ANY_TIME = ON_EQUITY | bits(
+    Condition.POSITION_LOSS, Condition.LOSING_STREAK, Condition.EXPOSURE, Condition.MARGIN_RATIO
+)
 ON_TIMER = (
     AT_ANY_TIME
     | bits(Condition.VOLATILITY, Condition.PRICE_JUMP, Condition.SPREAD, Condition.STALE_DATA)
@@ -44,13 +44,11 @@ ON_TIMER = (
 )
 _IN_WINDOW = bits(Condition.PRICE_JUMP, Condition.REJECTS, Condition.REQUEST_FAILURES)
 _OF_INSTRUMENT = bits(Condition.VOLATILITY, Condition.PRICE_JUMP, Condition.SPREAD, Condition.STALE_DATA)
-_OF_EVENT = bits(
-    Condition.REJECTS,
-    Condition.REQUEST_FAILURES,
-    Condition.FILL_SLIPPAGE,
-    Condition.CLOCK_SKEW,
-    Condition.RECONCILIATION,
+# What an event itself measured, of its account and instrument.
+OF_THE_EVENT_ALONE = bits(
+    Condition.REJECTS, Condition.REQUEST_FAILURES, Condition.FILL_SLIPPAGE, Condition.RECONCILIATION
 )
+_OF_EVENT = OF_THE_EVENT_ALONE | bits(Condition.CLOCK_SKEW)
 # The conditions of each scope but everything, which has them all.
 _OF_SCOPE_ACCOUNT = AT_ANY_TIME | bits(
     Condition.REJECTS, Condition.REQUEST_FAILURES, Condition.FILL_SLIPPAGE, Condition.RECONCILIATION
@@ -58,7 +56,13 @@ _OF_SCOPE_ACCOUNT = AT_ANY_TIME | bits(
 _OF_SCOPE_INSTRUMENT = _OF_INSTRUMENT | bits(
     Condition.POSITION_LOSS, Condition.LOSING_STREAK, Condition.FILL_SLIPPAGE, Condition.RECONCILIATION
 )
-_OF_SCOPE_STRATEGY = ON_DAY | bits(Condition.LOSING_STREAK, Condition.REJECTS, Condition.FILL_SLIPPAGE)
+_OF_SCOPE_STRATEGY = bits(
+    Condition.DAILY_LOSS,
+    Condition.WEEKLY_LOSS,
+    Condition.LOSING_STREAK,
+    Condition.REJECTS,
+    Condition.FILL_SLIPPAGE,
+)
 
 
 @inner_kernel
@@ -85,7 +89,7 @@ def makes_sense(state: Any, row: Any) -> Any:
     """Whether a breaker's condition has its scope, the scope names something defined, and limit and window are set."""
     number = row.scope_id
     condition = row.condition
-    if row.limit == 0 or (row.window_ns == 0 and has(_IN_WINDOW, condition)):
+    if condition == 0 or row.limit == 0 or (row.window_ns == 0 and has(_IN_WINDOW, condition)):
         return False
     if row.scope == Scope.ACCOUNT:
         known = number < len(state.accounts) and state.accounts[number].defined != 0
@@ -165,7 +169,7 @@ def _maintenance_units(state: Any, account_number: Any) -> Any:
 def position_figure(state: Any, row: Any, account_number: Any, instrument_number: Any) -> Any:
     position = state.positions[account_number, instrument_number]
     if row.condition == Condition.LOSING_STREAK:
-        return position.losing_streak
+        return max(-position.streak, _ZERO)
     if position.quantity_lots == 0:
         return _ZERO
     cost = abs(position.cost_units)

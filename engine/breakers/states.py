@@ -13,7 +13,7 @@ from engine.breakers.conditions import (
     OF_EVENT,
     OF_INSTRUMENT,
     OF_POSITION,
-    ON_DAY,
+    OF_THE_EVENT_ALONE,
     ON_EQUITY,
     UNKNOWN,
     account_figure,
@@ -84,7 +84,7 @@ def _figure(state: Any, row: Any, subject: Any, account: Any, instrument: Any, e
         if covers_account(row, account) and _account_is_looked_at(state, row, account, extent):
             figure = account_figure(state, row, account)
     elif subject == OF_EVENT:
-        day_begins = state.look_day != 0 and row.scope == Scope.STRATEGY and has(ON_DAY, row.condition)
+        day_begins = state.look_day != 0 and row.scope == Scope.STRATEGY and has(ON_EQUITY, row.condition)
         if extent == OF_ALL or day_begins or covers_event(state, row):
             figure = event_figure(state, row)
     elif state.instruments[instrument].defined:
@@ -111,9 +111,12 @@ def _is_another(state: Any, row: Any, subject: Any, account: Any, instrument: An
 def _account_is_looked_at(state: Any, row: Any, account: Any, extent: Any) -> Any:
     if not state.accounts[account].defined:
         return False
-    if extent == OF_ALL or not has(ON_EQUITY, row.condition):
+    if extent == OF_ALL:
+        return state.accounts[account].equity_units > 0
+    if has(state.look_accounts, account):
         return True
-    return has(state.attention_accounts | state.look_accounts, account)
+    moved = state.look_day != 0 or has(state.attention_accounts, account)
+    return moved and has(ON_EQUITY, row.condition)
 
 
 @inner_kernel
@@ -125,7 +128,7 @@ def _trip(state: Any, outbox: Any, number: Any, figure: Any, account: Any, instr
     row.tripped_ts_ns = state.ts_ns
     row.tripped_account = account
     row.tripped_instrument = instrument
-    if subject_of(row) == OF_EVENT:
+    if has(OF_THE_EVENT_ALONE, row.condition):
         row.tripped_account = max(state.look_account - 1, _ZERO)
         row.tripped_instrument = max(state.look_instrument - 1, _ZERO)
     state.breaker_trips += 1
@@ -148,8 +151,9 @@ def _trip(state: Any, outbox: Any, number: Any, figure: Any, account: Any, instr
 @inner_kernel
 def change_to(state: Any, outbox: Any, number: Any, status: Any) -> None:
     """Give a breaker another status, and record it."""
-    state.breakers[number].status = status
-    _record(state, outbox, number, _CHANGED)
+    if state.breakers[number].status != status:
+        state.breakers[number].status = status
+        _record(state, outbox, number, _CHANGED)
     watch_everything(state)
 
 
@@ -205,14 +209,11 @@ def arm_cooled(state: Any, outbox: Any) -> None:
 def _record(state: Any, outbox: Any, number: Any, kind: Any) -> None:
     """What a breaker is now, and whose figure tripped it, where it is somebody's."""
     row = state.breakers[number]
-    subject = subject_of(row)
     command = next_command(state, outbox, kind)
-    if subject != OF_ACCOUNT:
-        command.instrument = np.uint16(row.tripped_instrument)
-    if subject != OF_INSTRUMENT:
-        command.account = np.uint8(row.tripped_account)
+    command.instrument = np.uint16(row.tripped_instrument & 0xFFFF)
+    command.account = np.uint8(row.tripped_account & 0xFF)
     if row.scope == Scope.STRATEGY:
-        command.strategy = np.uint8(row.scope_id)
+        command.strategy = np.uint8(row.scope_id & 0xFF)
     decision = overlay(command, BREAKER_DECISION)
     decision.breaker = number
     decision.status = row.status

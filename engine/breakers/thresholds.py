@@ -131,7 +131,7 @@ def _watch_prices(state: Any, instrument_number: Any) -> None:
     instrument = state.instruments[instrument_number]
     instrument.spread_limit_ppm = 0
     instrument.jump_limit_ppm = 0
-    instrument.jump_window_ns = 0
+    window_ns = _ZERO
     instrument.price_due_ts_ns = 0
     for number in range(state.breakers_defined):
         row = state.breakers[number]
@@ -139,7 +139,7 @@ def _watch_prices(state: Any, instrument_number: Any) -> None:
         if not (jumps or row.condition == Condition.SPREAD) or not covers_instrument(row, instrument_number):
             continue
         if jumps:
-            instrument.jump_window_ns = max(instrument.jump_window_ns, row.window_ns)
+            window_ns = max(window_ns, row.window_ns)
         limit = row.limit
         if row.status == BreakerStatus.TRIPPED and row.tripped_instrument == instrument_number:
             limit = ALWAYS
@@ -149,6 +149,10 @@ def _watch_prices(state: Any, instrument_number: Any) -> None:
             instrument.jump_limit_ppm = _lower(instrument.jump_limit_ppm, limit)
         else:
             instrument.spread_limit_ppm = _lower(instrument.spread_limit_ppm, limit)
+    if window_ns != instrument.jump_window_ns:
+        # No extremes yet.
+        instrument.jump_window_ns = window_ns
+        instrument.jump_high_ticks = 0
 
 
 @inner_kernel

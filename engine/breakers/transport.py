@@ -24,8 +24,6 @@ def request_failed(state: Any, outbox: Any, account_number: Any, failure: Any) -
     account = state.accounts[account_number]
     rules = account.rules
     account.transport_failures += 1
-    if rules.transport_failures_max == 0:
-        return
     kind = failure.failure
     retry_ms = min(max(failure.retry_after_ms, _ZERO), _LONGEST_NS // _MILLISECOND_NS)
     retry_ts_ns = later(state.ts_ns, retry_ms * _MILLISECOND_NS)
@@ -36,7 +34,7 @@ def request_failed(state: Any, outbox: Any, account_number: Any, failure: Any) -
     if account.transport_status == TransportStatus.HALF_OPEN:
         most_ns = rules.transport_backoff_max_ns if rules.transport_backoff_max_ns != 0 else _LONGEST_NS
         account.transport_backoff_ns = min(2 * account.transport_backoff_ns, most_ns)
-    elif account.transport_failures >= rules.transport_failures_max:
+    elif 0 < rules.transport_failures_max <= account.transport_failures:
         account.transport_backoff_ns = rules.transport_backoff_ns
     else:
         return

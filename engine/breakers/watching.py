@@ -8,9 +8,8 @@ from typing import Any
 import numpy as np
 
 from engine.breakers.conditions import (
-    ON_DAY,
+    AT_ANY_TIME,
     ON_EQUITY,
-    ON_FILL,
     ON_PRICES,
     ON_TIMER,
     bits,
@@ -63,7 +62,8 @@ def look(state: Any, outbox: Any) -> None:
 @inner_kernel
 def _wait_anew(state: Any) -> None:
     for number in range(len(state.accounts)):
-        if has(state.attention_accounts | state.look_accounts, number) and state.accounts[number].defined:
+        moved = state.look_day != 0 or has(state.attention_accounts | state.look_accounts, number)
+        if moved and state.accounts[number].defined:
             watch_account(state, np.int64(number))
     if (state.look_conditions & _ON_POSITION) != 0 and state.look_instrument > 0:
         watch_losses(state, state.look_instrument - 1)
@@ -89,8 +89,7 @@ def on_breakers_due(state: Any, outbox: Any) -> None:
 @inner_kernel
 def on_day_begun(state: Any) -> None:
     """A day began: losses are measured anew."""
-    state.look_conditions = state.look_conditions | ON_DAY
-    state.look_accounts = ALL_ACCOUNTS
+    state.look_conditions = state.look_conditions | ON_EQUITY
     state.look_day = 1
 
 
@@ -101,8 +100,9 @@ def on_filled(state: Any, outbox: Any, fill: Any, order_slot: Any) -> None:
         note_execution(state, outbox, order_slot)
     account = np.int64(fill.account)
     answered(state, outbox, account)
-    state.look_conditions = state.look_conditions | ON_FILL
+    state.look_conditions = state.look_conditions | AT_ANY_TIME
     state.look_account = account + 1
+    state.look_accounts = _ONE << account
     state.look_instrument = np.int64(fill.instrument) + 1
     if order_slot == 0:
         return
@@ -124,11 +124,9 @@ def on_order_reported(state: Any, outbox: Any, report: Any, order_slot: Any) -> 
     if report.kind != EventKind.ORDER_REJECTED:
         return
     state.look_account = np.int64(report.account) + 1
+    state.look_instrument = np.int64(report.instrument) + 1
     if order_slot != 0:
-        order = state.orders[order_slot - 1]
-        state.look_account = order.account + 1
-        state.look_instrument = order.instrument + 1
-        state.look_strategy = order.strategy + 1
+        state.look_strategy = state.orders[order_slot - 1].strategy + 1
     _remember(state, _REJECTS)
 
 
@@ -138,7 +136,7 @@ def on_request_failed(state: Any, outbox: Any, failure: Any) -> None:
     account = np.int64(failure.account)
     if account < len(state.accounts) and state.accounts[account].defined:
         request_failed(state, outbox, account, failure)
-        state.look_account = account + 1
+    state.look_account = account + 1
     _remember(state, _REQUEST_FAILURES)
 
 

@@ -12,7 +12,7 @@ from engine.checks.levels import scale_ppm
 from engine.decisions import refuse
 from engine.intents.sizing import PPM, bounds_refusal, cut_lots, record_size, wanted_lots
 from engine.jit import inner_kernel
-from engine.kinds import Action, OrderRole, OrderStatus, OrderType, SizeLimit, SizingMethod
+from engine.kinds import Action, OrderRole, OrderType, SizeLimit, SizingMethod
 from engine.orders import has_free_slot, open_lots_fit
 from engine.placing import place_order, request_cancel
 from engine.reasons import Reason
@@ -182,7 +182,7 @@ def _under_way_for(state: Any, instrument_number: Any, side: Any) -> Any:
     slot = instrument.first_order_slot
     while slot != 0:
         order = state.orders[slot - 1]
-        leaves = order.status == OrderStatus.PENDING_CANCEL and order.order_type != OrderType.MARKET
+        leaves = order.cancel_asked != 0 and order.order_type != OrderType.MARKET
         if leaves and order.side != side and order.order_role <= OrderRole.EXIT:
             lots -= order.side * (order.quantity_lots - order.filled_lots)
         slot = order.next_slot

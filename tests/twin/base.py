@@ -226,6 +226,7 @@ class Base:
             bracket=bracket,
             leg=leg,
         )
+        order.ask_as_it_is()
         self.orders.add(order)
         self.strategies[strategy].orders += 1
         terms = {"quantity_lots": quantity, "limit_ticks": limit, "trigger_ticks": trigger, "expire_ts_ns": expire}
@@ -238,6 +239,7 @@ class Base:
             return True
         if not self.orders.happens(order, "cancel requested", self.ts_ns):
             return False
+        order.cancel_asked = 1
         self._say(DecisionKind.CANCEL_ORDER, order)
         self.take_cancel_token()
         return True
@@ -248,12 +250,12 @@ class Base:
         terms = {"quantity_lots": quantity, "limit_ticks": limit, "trigger_ticks": trigger}
         self._say(DecisionKind.AMEND_ORDER, order, **terms)
         self.take_cancel_token()
+        order.asked_lots, order.asked_limit_ticks, order.asked_trigger_ticks = quantity, limit, trigger
         if order.status == OrderStatus.HELD:
             order.quantity_lots, order.limit_ticks, order.trigger_ticks = quantity, limit, trigger
             order.updated_ts_ns = self.ts_ns
         else:
-            order.amending, order.asked_lots = 1, quantity
-            order.asked_limit_ticks, order.asked_trigger_ticks = limit, trigger
+            order.amending = 1
 
     def release(self, order: Order) -> None:
         """Send an order that the engine holds: a stop as a market order."""

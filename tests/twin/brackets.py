@@ -19,7 +19,7 @@ from engine.reasons import Reason
 from tests.twin.base import PPM, Event
 from tests.twin.opening import Opening, distance_in_ticks, price_at
 from tests.twin.orders import Order
-from tests.twin.rows import Bracket, Leg, can_be_amended
+from tests.twin.rows import Bracket, Leg
 
 ENDED = (OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED)
 
@@ -27,9 +27,8 @@ ENDED = (OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED)
 class Brackets(Opening):
     def __init__(self, limits: Any) -> None:
         super().__init__(limits)
-        # Of the fill that is being booked: lots that its fee takes, and the order of a closed row that it filled.
+        # The lots that the fee of the fill that is being booked takes.
         self.fee_lots = 0
-        self.late: tuple[Order, int] | None = None
 
     # What happens to its orders
 
@@ -37,28 +36,30 @@ class Brackets(Opening):
         super().book_strategy_fill(fill, order)
         buying, in_base = not fill["fill_flags"] & FillFlag.SELL, fill["fill_flags"] & FillFlag.FEE_IN_BASE
         self.fee_lots = fill["fee"] if buying and in_base else 0
-        self.late = None
 
     def on_order_changed(self, order: Order, filled_lots: int, price_ticks: int) -> None:
+        if order.order_role == OrderRole.ENTRY and filled_lots:
+            filled_lots = max(filled_lots - self.fee_lots, 0)
         super().on_order_changed(order, filled_lots, price_ticks)
         row: Bracket = order.bracket
-        if row.is_closed and filled_lots:
-            self.late = (order, filled_lots)
-        if row.is_closed or row.group_kind != GroupKind.BRACKET:
+        if row.group_kind != GroupKind.BRACKET:
+            return
+        if row.is_closed:
+            self._order_back(row.instrument, order, filled_lots)
             return
         leg = next((leg for leg in row.legs if leg.order is order), None)
         if filled_lots:
-            self._book(row, order, leg, filled_lots, price_ticks)
+            self._book(row, order, filled_lots, price_ticks)
         elif leg is not None:
             self._on_leg_reported(row, leg, order)
-        elif order.order_role == OrderRole.EXIT:
+        if order.order_role == OrderRole.EXIT:
             self._on_exit_reported(row, order)
         self.settle(row)
 
-    def _book(self, row: Bracket, order: Order, leg: Leg | None, lots: int, price: int) -> None:
+    def _book(self, row: Bracket, order: Order, lots: int, price: int) -> None:
         if order.order_role == OrderRole.ENTRY:
             first = row.entered_lots == 0
-            row.entered_lots += lots - self.fee_lots
+            row.entered_lots += lots
             row.entry_units += lots * price * self.instruments[row.instrument].tick_lot_units
             if first:
                 self._set_prices(row, price)
@@ -66,8 +67,10 @@ class Brackets(Opening):
         row.exited_lots += lots if order.side != row.side else -lots
         if order.order_role in (OrderRole.STOP, OrderRole.TARGET):
             row.legs[order.leg].filled_lots += lots
-            is_stop = order.order_role == OrderRole.STOP
-            row.leg_reason = Reason.STOP_REACHED if is_stop else Reason.TARGET_REACHED
+            by_leg = row.close_reason in (Reason.STOP_REACHED, Reason.TARGET_REACHED)
+            if row.status == BracketStatus.OPEN or by_leg:
+                is_stop = order.order_role == OrderRole.STOP
+                row.close_reason = Reason.STOP_REACHED if is_stop else Reason.TARGET_REACHED
 
     def _set_prices(self, row: Bracket, price: int) -> None:
         """All prices are set once, at the first fill."""
@@ -81,43 +84,45 @@ class Brackets(Opening):
             leg.limit_ticks = price_at(leg.distance, leg.distance_value, price, row.side)
         if row.status == BracketStatus.WAITING:
             row.status = BracketStatus.OPEN
-            self.say(row, BracketChange.OPENED, self.entry_of(row))
+            self.say(row, BracketChange.OPENED, row.entry)
 
     def _on_leg_reported(self, row: Bracket, leg: Leg, order: Order) -> None:
         """A leg that ends though nobody asked is lost; a cancel that was refused is none."""
-        if order.status in ENDED and not leg.cancel_asked and row.status == BracketStatus.OPEN:
+        if order.status in ENDED and not order.cancel_asked and row.status == BracketStatus.OPEN:
             reason = Reason.LEG_REJECTED if order.status == OrderStatus.REJECTED else Reason.LEG_LOST
             self.count("legs_lost")
             self.say(row, BracketChange.LEG_LOST, order, reason)
             leg.replacements += 1
             if row.rules["leg_policy"] == LegPolicy.CLOSE or leg.replacements > row.replacements_max:
                 self._begin_closing(row, reason, 0)
-        if order.is_open and order.status not in (OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN):
-            leg.cancel_asked = False
+            leg.order = None
 
     def _on_exit_reported(self, row: Bracket, order: Order) -> None:
         """One that ends unfilled is placed anew, as often as a leg; after that trading is halted."""
-        if order.status not in ENDED or order.order in row.exits_asked_out:
+        if order not in row.exits or order.is_open:
+            return
+        row.exits.remove(order)
+        if order.status not in ENDED or order.cancel_asked:
             return
         row.exit_replacements += 1
-        if row.exit_replacements == row.replacements_max + 1:
+        if row.exit_replacements > row.replacements_max:
             self.trading_state = TradingState.HALTED
-            self.alert(row.instrument, row.strategy, order.order, Reason.EXIT_REJECTED, row.all_held)
+            self.alert(row.instrument, row.strategy, order.order, Reason.EXIT_REJECTED, row.held)
 
     # What should be
 
     def settle(self, row: Bracket) -> None:
         """Order, amend or cancel the difference between what the legs should be and what they are."""
-        entry = self.entry_of(row)
+        entry = row.entry
         if row.is_closed:
             return
         if row.status == BracketStatus.WAITING and not (entry is not None and entry.is_open):
             row.close_reason = Reason.ENTRY_ENDED_UNFILLED
-            self.close_row(row)
             self.say(row, BracketChange.CLOSED, entry, row.close_reason)
+            self.close_row(row)
             return
-        if row.status == BracketStatus.OPEN and row.held <= 0:
-            row.status = BracketStatus.CLOSING
+        if row.status == BracketStatus.OPEN and row.held < row.step:
+            self._close_when_empty(row)
         if row.status == BracketStatus.OPEN:
             self._move_stop(row)
             for leg, lots in zip(row.legs, self.wanted(row), strict=True):
@@ -127,72 +132,78 @@ class Brackets(Opening):
             self._settle_closing(row)
         self._note_uncovered(row)
 
+    def _close_when_empty(self, row: Bracket) -> None:
+        """It is to be gone once it holds nothing, unless its first fills are less than a whole step."""
+        if row.exited_lots or not (row.entry is not None and row.entry.is_open):
+            row.status = BracketStatus.CLOSING
+            row.close_reason = row.close_reason or Reason.ENTRY_ENDED_UNFILLED
+
     def wanted(self, row: Bracket) -> list[int]:
-        """What each leg should have."""
+        """What each leg should have, to the lot; its order is in whole steps."""
         targets = row.legs[1:]
         lots = [row.held if row.stop_ticks else 0]
         left, shares, before = row.held, 0, 0
         for leg in targets:
             shares += leg.share_ppm
-            upto = row.entered_lots * shares // PPM // row.step * row.step
-            if shares == PPM and leg is targets[-1]:
-                upto = row.entered_lots
-            due = min(max(upto - before - leg.filled_lots, 0), left) // row.step * row.step
+            upto = row.entered_lots * shares // PPM
+            if not (shares == PPM and leg is targets[-1]):
+                upto = upto // row.step * row.step
+            due = min(max(upto - before - leg.filled_lots, 0), left)
             before, left = upto, left - due
-            lots.append(due if leg.share_ppm else 0)
+            lots.append(due)
         return lots
 
     def _settle_leg(self, row: Bracket, leg: Leg, lots: int) -> None:
         if leg.is_live and leg.order is not None:
             order = leg.order
-            if lots == 0:
+            whole = (order.filled_lots + max(lots, 0)) // row.step * row.step
+            if lots <= 0 or whole <= order.filled_lots:
                 self._cancel_leg(leg)
                 return
-            whole = order.filled_lots + lots
-            if can_be_amended(order) and leg.asked != (whole, leg.price_ticks):
-                leg.asked = (whole, leg.price_ticks)
-                self.request_amend(order, whole, leg.limit_ticks, leg.trigger_ticks)
-        elif lots and self.orders.has_room() and self.lots_fit(row.instrument, leg.side, lots):
-            flags = OrderFlag.REDUCE_ONLY
-            if row.rules["held_by_engine"]:
-                flags |= OrderFlag.HELD_BY_ENGINE
-            leg.asked, leg.cancel_asked, leg.quantity_lots = (lots, leg.price_ticks), False, lots
-            terms = {"limit": leg.limit_ticks, "trigger": leg.trigger_ticks, "flags": flags}
+            # A released stop has no price any more.
+            priced = order.order_type != OrderType.MARKET
+            limit, trigger = (leg.limit_ticks, leg.trigger_ticks) if priced else (0, 0)
+            asked = (order.asked_limit_ticks, order.asked_trigger_ticks)
+            other = whole != order.asked_lots or (priced and asked != (limit, trigger))
+            more = whole - order.quantity_lots
+            if other and order.can_be_amended and self.lots_fit(row.instrument, leg.side, more):
+                self.request_amend(order, whole, limit, trigger)
+            return
+        lots = lots // row.step * row.step
+        if lots > 0 and self.orders.has_room() and self.lots_fit(row.instrument, leg.side, lots):
+            held = OrderFlag.HELD_BY_ENGINE if row.rules["held_by_engine"] else 0
+            terms = {"limit": leg.limit_ticks, "trigger": leg.trigger_ticks, "flags": OrderFlag.REDUCE_ONLY | held}
             terms |= {"role": leg.order_role, "leg": row.legs.index(leg)}
-            leg.order = self.place(
-                row.instrument, row.strategy, leg.side, lots, leg.order_type, bracket=row, **terms
-            )
+            leg.order = self.place(row.instrument, row.strategy, leg.side, lots, leg.order_type, bracket=row, **terms)
 
     def _cancel_leg(self, leg: Leg) -> None:
         if leg.is_live and leg.order is not None:
-            leg.cancel_asked = True
             self.request_cancel(leg.order)
 
     def _settle_closing(self, row: Bracket) -> None:
         """Cancel what is live, order what is held and not yet on exit, or too much of it back."""
         for leg in row.legs:
             self._cancel_leg(leg)
-        entry = self.entry_of(row)
+        entry = row.entry
         if entry is not None and entry.is_open:
             self.request_cancel(entry)
-        if row.held <= 0:
-            self._cancel_exits(row)
-        back = sum(order.left_lots for order in row.exits if order.is_open and order.side == row.side)
-        on_exit = sum(order.left_lots for order in row.exits if order.is_open and order.side != row.side)
-        if -row.held > back:
-            self._place_exit(row, row.side, -row.held - back)
-        elif row.held > on_exit:
-            self._place_exit(row, -row.side, row.held - on_exit)
-        if row.held == 0 and not self.open_orders_of(row):
-            row.close_reason = row.close_reason or row.leg_reason
-            self.close_row(row)
+        exits = [order for order in row.exits if order.is_open]
+        if row.held < row.step:
+            self._cancel_exits(row, limits_only=False)
+        back = sum(order.left_lots for order in exits if order.side == row.side)
+        on_exit = sum(order.left_lots for order in exits if order.side != row.side)
+        side, missing = (-row.side, row.held - on_exit) if row.held >= row.step else (row.side, -row.held - back)
+        if missing >= row.step:
+            self._place_exit(row, side, missing // row.step * row.step)
+        if abs(row.held) < row.step and not self.open_orders_of(row):
             self.say(row, BracketChange.CLOSED, None, row.close_reason)
+            self.close_row(row)
 
-    def _cancel_exits(self, row: Bracket) -> None:
+    def _cancel_exits(self, row: Bracket, limits_only: bool) -> None:
         """Of those that take more out of what is held."""
-        for order in row.exits:
-            if order.is_open and order.side != row.side:
-                row.exits_asked_out.add(order.order)
+        for order in sorted(row.exits, key=lambda order: -order.order):
+            works = order.order_type != OrderType.MARKET
+            if order.is_open and order.side != row.side and (works or not limits_only):
                 self.request_cancel(order)
 
     def _place_exit(self, row: Bracket, side: int, lots: int) -> None:
@@ -220,20 +231,21 @@ class Brackets(Opening):
         row.exit_replacements = 0
         if row.status == BracketStatus.CLOSING and row.exit_limit_ticks and not limit:
             row.exit_limit_ticks = 0
-            self._cancel_exits(row)
+            self._cancel_exits(row, limits_only=True)
         self._begin_closing(row, reason, limit)
         self.settle(row)
 
     def _note_uncovered(self, row: Bracket) -> None:
         """Count the events during which it held lots without a live stop."""
-        covered = row.status != BracketStatus.OPEN or row.legs[0].is_live or row.rules["stop_optional"]
+        holds = row.status == BracketStatus.OPEN and row.held >= row.step
+        covered = not holds or row.legs[0].is_live or row.rules["stop_optional"]
         if covered and row.uncovered_seq:
             row.uncovered_events += self.seq - row.uncovered_seq
             self.count("uncovered_events", self.seq - row.uncovered_seq)
             row.uncovered_seq = 0
         elif not covered and not row.uncovered_seq:
             row.uncovered_seq = self.seq
-            self.alert(row.instrument, row.strategy, 0, Reason.POSITION_WITHOUT_STOP, row.all_held)
+            self.alert(row.instrument, row.strategy, 0, Reason.POSITION_WITHOUT_STOP, row.held)
 
     # What the position does
 
@@ -241,38 +253,37 @@ class Brackets(Opening):
         """The youngest brackets give way to the position; what could not be had is tried again."""
         super().on_position_filled(account, instrument)
         if account == self.instruments[instrument].account:
-            self._cut(instrument)
-            self._order_back(instrument)
-        self.try_again(instrument)
+            self._cut_brackets(instrument)
+            self.try_again(instrument)
 
     def _loose(self, instrument: int) -> int:
         """The position without what brackets hold."""
-        together = sum(row.side * row.all_held for row in self.live_brackets(instrument))
+        together = sum(row.side * row.held for row in self.live_brackets(instrument))
         return self.position(instrument).quantity_lots - together
 
-    def _cut(self, instrument: int) -> None:
+    def _cut_brackets(self, instrument: int) -> None:
         rows = self.live_brackets(instrument)
-        together = sum(row.side * row.all_held for row in rows)
+        together = sum(row.side * row.held for row in rows)
         side = 1 if together > 0 else -1
         excess = abs(together) - max(side * self.position(instrument).quantity_lots, 0)
         for row in rows:
-            if excess > 0 and row.side == side and row.all_held > 0:
-                cut = min(excess, row.all_held)
+            if excess > 0 and row.side == side and row.held > 0:
+                cut = min(excess, row.held)
                 row.exited_lots += cut
                 excess -= cut
                 self.say(row, BracketChange.CUT, None, Reason.POSITION_SMALLER_THAN_BRACKET)
-                if row.held == 0:
-                    self._begin_closing(row, Reason.POSITION_SMALLER_THAN_BRACKET, 0)
+                if row.held < row.step and row.status != BracketStatus.CLOSING:
+                    row.close_reason = Reason.POSITION_SMALLER_THAN_BRACKET
                 self.settle(row)
 
-    def _order_back(self, instrument: int) -> None:
+    def _order_back(self, instrument: int, order: Order, filled: int) -> None:
         """A late fill of an order whose row is closed: what it leaves that no bracket holds goes back."""
-        if self.late is None:
+        if filled == 0:
             return
-        (order, filled), self.late = self.late, None
+        self._cut_brackets(instrument)
         step = self.instruments[instrument].quantity_step_lots
         lots = min(filled, max(order.side * self._loose(instrument), 0)) // step * step
-        if lots == 0 or order.bracket.group_kind != GroupKind.BRACKET:
+        if lots == 0:
             return
         entered = order.order_role == OrderRole.ENTRY
         reason = Reason.ENTRY_UNPROTECTED if entered else Reason.EXIT_OVERFILLED
@@ -286,7 +297,8 @@ class Brackets(Opening):
         """Compare every leg with the terms that it has, instead of those last asked for."""
         for row in self.live_rows(instrument):
             for leg in row.legs:
-                leg.forget_asked()
+                if leg.is_live and leg.order is not None and not leg.order.amending:
+                    leg.order.ask_as_it_is()
             if row.group_kind == GroupKind.BRACKET:
                 self.settle(row)
             else:
@@ -329,8 +341,7 @@ class Brackets(Opening):
     def _next_stop(self, row: Bracket) -> tuple[int, BracketChange]:
         """Where the trail or the break-even puts the stop, whichever is better; 0 where neither moves it."""
         price, rules = self._price(row), row.rules
-        stop_order = row.legs[0].order
-        if stop_order is not None and stop_order.order_type == OrderType.MARKET and stop_order.is_open:
+        if self._stop_is_released(row):
             return 0, BracketChange.STOP_MOVED
         if row.side * (price - row.best_ticks) > 0:
             row.best_ticks = price
@@ -355,13 +366,18 @@ class Brackets(Opening):
         stop, change = self._next_stop(row)
         if stop:
             row.stop_ticks = row.legs[0].trigger_ticks = stop
-            present = row.legs[0].order if row.legs[0].is_live else None
-            self.say(row, change, present)
+            self.say(row, change, row.legs[0].order)
         return stop > 0
+
+    def _stop_is_released(self, row: Bracket) -> bool:
+        order = row.legs[0].order
+        return order is not None and order.is_open and order.order_type == OrderType.MARKET
 
     def _is_reached(self, row: Bracket, leg: Leg) -> bool:
         """Whether the price has come to a leg that the engine holds."""
         if leg.order is None or leg.order.status != OrderStatus.HELD:
+            return False
+        if leg.order_role == OrderRole.TARGET and self._stop_is_released(row):
             return False
         ahead = row.side if leg.order_role == OrderRole.TARGET else -row.side
         return ahead * (self._price(row) - leg.price_ticks) >= 0
@@ -371,5 +387,3 @@ class Brackets(Opening):
         for leg in row.legs:
             if self._is_reached(row, leg) and leg.order is not None:
                 self.release(leg.order)
-                if leg.order_role == OrderRole.STOP:
-                    return

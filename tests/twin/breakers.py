@@ -9,7 +9,6 @@ from engine.kinds import (
     Condition,
     DecisionKind,
     OperatorAction,
-    OrderRole,
     RearmRule,
     Scope,
     TradingState,
@@ -19,6 +18,7 @@ from engine.state import Limits
 from tests.twin.base import Event, require
 from tests.twin.watched import UNKNOWN, Seen, Watched
 
+NOBODY = -1
 NOT_ARMED = (BreakerStatus.TRIPPED, BreakerStatus.COOLING, BreakerStatus.LATCHED)
 NOT_THERE = (BreakerStatus.NONE, BreakerStatus.DISABLED)
 # In the scope of which the next figure counts, whoever it is of.
@@ -163,22 +163,17 @@ class Breakers(Watched):
             self.trading_state = TradingState.HALTED
         if actions & BreakerAction.CANCEL_ORDERS:
             for number in numbers:
-                self.cancel_scope(number, strategy, (OrderRole.ENTRY, OrderRole.EXIT, OrderRole.GROUPED))
+                self.cancel_orders(number, strategy)
         if actions & BreakerAction.REDUCE_ONLY:
             for number in numbers:
-                self.cancel_scope(number, strategy, (OrderRole.ENTRY,))
+                self.cancel_entries(number, strategy)
         if actions & BreakerAction.CLOSE_POSITION:
             for number in numbers:
-                self.cancel_scope(number, strategy, (OrderRole.ENTRY,))
+                self.cancel_entries(number, strategy)
                 if strategy is None or self.pairs[strategy, number].book.quantity_lots:
-                    self.close_position(number, strategy or 0, Reason.BREAKER_CLOSED, 0)
+                    self.close_position(number, NOBODY if strategy is None else strategy, Reason.BREAKER_CLOSED, 0)
         if actions & BreakerAction.CLOSE_EVERYTHING:
             self.close_everything(Reason.BREAKER_CLOSED)
-
-    def cancel_scope(self, instrument: int, strategy: int | None, roles: tuple[int, ...]) -> None:
-        for order in reversed(self.orders.open(instrument)):
-            if order.order_role in roles and strategy in (None, order.strategy):
-                self.request_cancel(order)
 
     def _strategy_of(self, row: int) -> int | None:
         rule = self.breaker_rules[row]

@@ -31,6 +31,8 @@ _COUNTS = (
 )
 # What the twin keeps in its own way.
 _OWN_WAYS = ("bracket", "leg", "book")
+# The terms last asked for: they say something while an amendment has no answer.
+_ASKED = ("asked_lots", "asked_limit_ticks", "asked_trigger_ticks")
 
 
 def _same(what: str, engine: Mapping[str, Any], twin: Mapping[str, Any]) -> None:
@@ -62,7 +64,8 @@ def compare(machine: Machine, twin: Twin) -> None:
     found = {row["order"]: row for row in machine.rows("orders") if row["order"]}
     assert found.keys() == twin.orders.known.keys()
     for number, order in twin.orders.known.items():
-        _same(f"order {number}", found[number], _figures(order))
+        asked = {} if order.amending else dict.fromkeys(_ASKED, 0)
+        _same(f"order {number}", found[number] | asked, _figures(order) | asked)
 
 
 def _counters(twin: Twin) -> dict[str, int]:

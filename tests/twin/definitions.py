@@ -151,7 +151,9 @@ class Definitions(Hooks):
         elif kind == EventKind.REQUEST_FAILED:
             self.count("requests_failed")
             if event["order"] in self.orders.known:
-                self.orders.happens(self.orders.known[event["order"]], "no answer", self.ts_ns)
+                order = self.orders.known[event["order"]]
+                order.amending = 0
+                self.orders.happens(order, "no answer", self.ts_ns)
             self.on_request_failed(event)
         elif kind != EventKind.CONNECTION_RESTORED:
             self._on_account_report(event)

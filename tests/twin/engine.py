@@ -3,8 +3,8 @@
 from engine.kinds import EventKind
 from engine.reasons import Reason
 from tests.twin.base import Event, Refused, require
-from tests.twin.brackets import Brackets
 from tests.twin.breakers import Breakers
+from tests.twin.closing import Closing
 from tests.twin.definitions import Definitions
 from tests.twin.groups import Groups
 from tests.twin.intents import Intents
@@ -15,7 +15,7 @@ _KINDS = set(EventKind)
 _UNKNOWN = Reason.EVENT_KIND_UNKNOWN
 
 
-class Twin(Intents, Groups, Brackets, Transport, Breakers, Market, Definitions):
+class Twin(Intents, Groups, Closing, Transport, Breakers, Market, Definitions):
     """Every part of the engine's pages is a class; `Hooks` has the calls between them, each part answers some."""
 
     def fold(self, event: Event) -> list[dict[str, int]]:

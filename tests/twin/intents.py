@@ -173,7 +173,7 @@ class Intents(Sizing):
         size, scaled = self._size_or_close(signal, direction)
         target = direction * scaled
         under_way = self.under_way(number)
-        if abs(target - under_way) >= step:
+        if target != under_way:
             under_way -= self._cancel_against(number, 1 if target > under_way else -1)
         if abs(target - under_way) < step:
             raise SignalRefused(Reason.ALREADY_AT_TARGET, target, under_way)

@@ -94,7 +94,7 @@ class Market(Hooks):
             self.count("reports_orphan")
         else:
             self._on_report(event, order)
-            if order.bracket is not None:
+            if order.bracket is not None and event["kind"] != EventKind.CANCEL_REJECTED:
                 self.on_order_changed(order, 0, 0)
         self.on_order_reported(event, order)
 
@@ -108,16 +108,23 @@ class Market(Hooks):
             order.updated_ts_ns = self.ts_ns
         elif kind == EventKind.CANCEL_REJECTED:
             self._on_cancel_rejected(order)
-        elif not order.is_open or report["quantity_lots"] < order.filled_lots:
+        else:
+            self._on_amended(report, order)
+
+    def _on_amended(self, report: Event, order: Order) -> None:
+        """The terms that the exchange says an order has; one that has no more than it has filled is done."""
+        order.amending = 0
+        if not order.is_open or report["quantity_lots"] < order.filled_lots:
             self.orders.transitions_refused += 1
         else:
-            order.amending = 0
             order.quantity_lots = report["quantity_lots"]
             order.updated_ts_ns = self.ts_ns
             if report["price_ticks"] > 0 and (order.limit_ticks > 0 or order.order_type == OrderType.LIMIT):
                 order.limit_ticks = report["price_ticks"]
             elif report["price_ticks"] > 0:
                 order.trigger_ticks = report["price_ticks"]
+            if order.left_lots == 0:
+                self.orders.happens(order, "filled wholly", self.ts_ns)
 
     def _on_cancel_rejected(self, order: Order) -> None:
         """The same report refuses a cancel and an amendment: it answers the cancel where one is under way."""
@@ -125,6 +132,7 @@ class Market(Hooks):
             order.amending = 0
             self.count("amendments_refused")
         else:
+            order.cancel_asked = 0
             self.orders.happens(order, "cancel rejected", self.ts_ns)
 
     def _on_fill(self, fill: Event, order: Order | None) -> None:

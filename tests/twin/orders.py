@@ -91,6 +91,7 @@ class Order:
     asked_lots: int = 0
     asked_limit_ticks: int = 0
     asked_trigger_ticks: int = 0
+    cancel_asked: int = 0
     bracket: Any = None
     leg: int = 0
 
@@ -106,6 +107,16 @@ class Order:
     @property
     def left_lots(self) -> int:
         return self.quantity_lots - self.filled_lots
+
+    @property
+    def can_be_amended(self) -> bool:
+        """Whether nothing is under way that has to be answered first."""
+        return not self.amending and self.status not in (S.PENDING_CANCEL, S.UNKNOWN)
+
+    def ask_as_it_is(self) -> None:
+        """Take the terms that it has for those that were last asked for."""
+        self.asked_lots, self.asked_limit_ticks = self.quantity_lots, self.limit_ticks
+        self.asked_trigger_ticks = self.trigger_ticks
 
 
 @dataclass

@@ -2,16 +2,11 @@
 
 from dataclasses import dataclass, field
 
-from engine.kinds import BracketChange, BracketStatus, DecisionKind, GroupKind, OrderFlag, OrderRole, OrderStatus
+from engine.kinds import BracketChange, BracketStatus, DecisionKind, GroupKind, OrderFlag, OrderRole
 from engine.state import Limits
 from tests.twin.base import Rules
 from tests.twin.hooks import Hooks
 from tests.twin.orders import Order
-
-
-def can_be_amended(order: Order) -> bool:
-    """Whether nothing is under way that has to be answered first."""
-    return not order.amending and order.status not in (OrderStatus.PENDING_CANCEL, OrderStatus.UNKNOWN)
 
 
 @dataclass
@@ -32,9 +27,6 @@ class Leg:
     filled_lots: int = 0
     replacements: int = 0
     order: Order | None = None
-    # The terms last asked for: lots that the order has in all, and its price.
-    asked: tuple[int, int] = (0, 0)
-    cancel_asked: bool = False
 
     @property
     def is_live(self) -> bool:
@@ -43,12 +35,6 @@ class Leg:
     @property
     def price_ticks(self) -> int:
         return self.trigger_ticks if self.order_role == OrderRole.STOP else self.limit_ticks
-
-    def forget_asked(self) -> None:
-        """Compare with the terms that the order has, and not with those last asked for."""
-        if self.order is not None and not self.order.amending:
-            price = self.order.trigger_ticks if self.order_role == OrderRole.STOP else self.order.limit_ticks
-            self.asked = (self.order.quantity_lots, price)
 
 
 @dataclass
@@ -66,9 +52,8 @@ class Bracket:
     group: int = 0
     status: int = BracketStatus.WAITING
     legs: list[Leg] = field(default_factory=list)
-    entry_order: int = 0
+    entry: Order | None = None
     exits: list[Order] = field(default_factory=list)
-    exits_asked_out: set[int] = field(default_factory=set)
     exit_replacements: int = 0
     exit_limit_ticks: int = 0
     entered_lots: int = 0
@@ -84,19 +69,13 @@ class Bracket:
     opened_ts_ns: int = 0
     expire_ts_ns: int = 0
     close_reason: int = 0
-    leg_reason: int = 0
     uncovered_events: int = 0
     uncovered_seq: int = 0
 
     @property
-    def all_held(self) -> int:
-        """With the lots below a whole step."""
-        return self.entered_lots - self.exited_lots
-
-    @property
     def held(self) -> int:
-        sign = 1 if self.all_held > 0 else -1
-        return sign * (abs(self.all_held) // self.step * self.step)
+        """What it holds, to the lot; below 0 where more was closed than there was."""
+        return self.entered_lots - self.exited_lots
 
     @property
     def is_closed(self) -> bool:
@@ -123,9 +102,6 @@ class Rows(Hooks):
     def live_brackets(self, instrument: int | None = None) -> list[Bracket]:
         return [row for row in self.live_rows(instrument) if row.group_kind == GroupKind.BRACKET]
 
-    def entry_of(self, row: Bracket) -> Order | None:
-        return self.orders.known.get(row.entry_order)
-
     def open_orders_of(self, row: Bracket) -> list[Order]:
         """The orders that the row still waits for."""
         return [order for order in self.orders.open() if order.bracket is row]
@@ -146,7 +122,7 @@ class Rows(Hooks):
 
     def say(self, row: Bracket, change: BracketChange, order: Order | None = None, reason: int = 0) -> None:
         fields = {"instrument": row.instrument, "account": row.account, "strategy": row.strategy}
-        fields |= {"bracket": row.number, "bracket_change": change, "held_lots": row.all_held}
+        fields |= {"bracket": row.number, "bracket_change": change, "held_lots": row.held}
         fields |= {"stop_ticks": row.stop_ticks, "order": order.order if order is not None else 0, "reason": reason}
         self.decide(DecisionKind.BRACKET_CHANGED, **fields)
 

@@ -234,7 +234,9 @@ def _anything(twin: Twin, choose: Choose) -> Event:
 
 def _of_brackets(twin: Twin, choose: Choose) -> Event:
     """Something of the other half: brackets, groups, breakers."""
-    return tapes_risk.MAKERS[choose(len(tapes_risk.MAKERS))](twin, choose)
+    flavours = tapes_risk.OF_BRACKETS + tapes_risk.OF_BREAKERS
+    makers = flavours[choose(len(flavours))]
+    return makers[choose(len(makers))](twin, choose)
 
 
 _MAKERS = [

@@ -27,8 +27,11 @@ from tests.twin.orders import Order
 
 Choose = Callable[[int], int]
 Event = dict[str, int]
+Maker = Callable[[Twin, Choose], Event]
 
 INSTRUMENTS = 2
+# So many breakers have their rules before anything else happens.
+BREAKERS = 2
 SECOND_NS = 10**9
 DAY_NS = 86_400 * SECOND_NS
 
@@ -64,9 +67,9 @@ def prologue() -> list[Event]:
     return [*events, event(EventKind.INSTRUMENT_TERMS_DEFINED, instrument=1, **margins)]
 
 
-def next_event(twin: Twin, choose: Choose) -> Event:
+def next_event(twin: Twin, choose: Choose, makers: list[Maker]) -> Event:
     """Something that may happen to what is open, or to what watches it."""
-    made = MAKERS[choose(len(MAKERS))](twin, choose)
+    made = makers[choose(len(makers))](twin, choose)
     made["ts_ns"] = twin.ts_ns + step_of_time(twin, choose)
     if "ts_exchange_ns" in made and made["kind"] != EventKind.BAR and choose(4) == 3:
         made["ts_exchange_ns"] = max(made["ts_ns"] + choose(9) - 4, 1)
@@ -134,10 +137,10 @@ def bar(twin: Twin, choose: Choose) -> Event:
 
 def _open_order(twin: Twin, choose: Choose) -> Order | None:
     """An open order, rather one of a row; now and then one that is closed."""
-    orders = twin.orders.open() if choose(12) else list(twin.orders.known.values())
+    orders = twin.orders.open() if choose(14) else list(twin.orders.known.values())
     ours = [order for order in orders if order.bracket is not None]
     orders = ours if ours and choose(4) else orders
-    return orders[-1 - choose(len(orders))] if orders else None
+    return orders[-1 - choose(min(len(orders), 6))] if orders else None
 
 
 def _of(order: Order | None, choose: Choose) -> dict[str, int]:
@@ -148,7 +151,7 @@ def _of(order: Order | None, choose: Choose) -> dict[str, int]:
 def fill(twin: Twin, choose: Choose) -> Event:
     order = _open_order(twin, choose)
     left = max(order.left_lots, 1) if order is not None else 4
-    quantity = (left, left, 1, max(left // 2, 1), left + 3)[choose(5) if choose(3) else 0]
+    quantity = (left, left, 1, max(left // 2, 1), left + 3)[choose(5 if choose(5) == 4 else 4)]
     price = _near(twin, order.instrument if order is not None else 0, choose)
     if order is not None and choose(3):
         price = order.limit_ticks or order.trigger_ticks or price
@@ -210,7 +213,8 @@ def failure(twin: Twin, choose: Choose) -> Event:
 
 def signal(twin: Twin, choose: Choose) -> Event:
     number = choose(INSTRUMENTS)
-    action = (1, 2, 1, 2, 3)[choose(5)]
+    held = twin.position(number).quantity_lots if number in twin.instruments else 0
+    action = (1, 1, 1, 2, 3)[choose(5)] if held >= 0 else (2, 2, 2, 1, 3)[choose(5)]
     side = 1 if action == 1 else -1
     last = twin.instruments[number].touch(side) if number in twin.instruments else 0
     limit = last + choose(5) - 2 if choose(3) == 0 else 0
@@ -238,11 +242,25 @@ def request(twin: Twin, choose: Choose) -> Event:
     group = (GroupKind.OCO, GroupKind.OTO, GroupKind.NONE, GroupKind.OCO, GroupKind.BRACKET)[
         choose(5 if choose(9) else 4)
     ]
-    who = {"source": choose(2), "instrument": number, "account": number, "group_kind": group, "group": 1 + choose(2)}
+    source = choose(2)
+    who = {
+        "source": source,
+        "instrument": number,
+        "account": number,
+        "group_kind": group,
+        "group": twin.last_group.get(source, 0) + choose(3),
+    }
     quantity = 2 * (1 + choose(6)) if choose(20) else 0
     return event(
         EventKind.ORDER_REQUESTED, order_type=order_type, order_flags=flags, quantity_lots=quantity, **terms, **who
     )
+
+
+def far_order(twin: Twin, choose: Choose) -> Event:
+    """A buy far below the market, alone: many of them leave no room."""
+    number = choose(INSTRUMENTS)
+    terms = {"order_type": int(OrderType.LIMIT), "limit_ticks": 1 + choose(9), "time_in_force": 1, "quantity_lots": 2}
+    return event(EventKind.ORDER_REQUESTED, source=choose(2), instrument=number, account=number, **terms)
 
 
 # Rules
@@ -330,7 +348,8 @@ _ACTIONS = (1, 2, 3, 4, 8, 16, 18, 20, 32, int(BreakerAction.KILL_SWITCH), 8 | 1
 
 def breaker_rule(twin: Twin, choose: Choose) -> Event:
     """The next rule of a breaker that is not complete, or another value for one that is."""
-    row = choose(twin.limits.breakers)
+    begun = unfinished(twin)
+    row = begun[0] if begun else choose(BREAKERS + 1)
     own = twin.breaker_rules.get(row, {})
     missing = [name for name in rules.BREAKER.bounds if name not in own]
     name = missing[0] if missing else ("limit", "enabled", "enabled", "actions", "cooldown_ns")[choose(5)]
@@ -390,27 +409,43 @@ def cash(twin: Twin, choose: Choose) -> Event:
     return event(EventKind.CASH_MOVED, account=choose(2), amount_units=(500, -300, 2_000, -9_000)[choose(4)])
 
 
-MAKERS: list[Callable[[Twin, Choose], Event]] = [
+def unfinished(twin: Twin) -> list[int]:
+    """Breakers whose rules are not all set."""
+    return [row for row in range(BREAKERS) if "enabled" not in twin.breaker_rules.get(row, {})]
+
+
+_ORDERS: list[Maker] = [
     *[quote] * 12,
-    *[answer] * 9,
-    *[fill] * 10,
-    *[signal] * 7,
-    *[breaker_rule] * 10,
-    *[bracket_rule] * 4,
-    *[request] * 4,
-    *[operator] * 4,
-    *[bar] * 3,
-    *[trade] * 2,
-    *[timer] * 2,
-    *[other_rule] * 2,
-    *[failure] * 3,
-    *[report(EventKind.ORDER_REJECTED)] * 2,
+    *[answer] * 8,
+    *[fill] * 14,
+    *[signal] * 6,
+    bar,
+    trade,
+    report(EventKind.ORDER_REJECTED),
     report(EventKind.ORDER_CANCELED),
-    report(EventKind.ORDER_EXPIRED),
     report(EventKind.CANCEL_REJECTED),
+    failure,
+    timer,
+    outside_fill,
+    operator,
+]
+_REPORTS: list[Maker] = [
+    *[report(EventKind.ORDER_REJECTED)] * 3,
+    *[report(EventKind.ORDER_EXPIRED)] * 2,
     report(EventKind.ORDER_AMENDED),
     report(EventKind.ORDER_ACCEPTED),
-    outside_fill,
-    position_report,
-    cash,
+]
+# Much that happens to brackets: in good order, with rules that change all the time, at an exchange that refuses, beside
+# groups of requested orders, and with many orders, so that the table is full.
+OF_BRACKETS: list[list[Maker]] = [
+    [*_ORDERS, *[bracket_rule] * 4],
+    [*_ORDERS, *[bracket_rule] * 14, *[bar] * 4],
+    [*_ORDERS, *_REPORTS, *_REPORTS, bracket_rule],
+    [*_ORDERS, *_REPORTS, *[request] * 14],
+    [*[quote] * 6, *[fill] * 5, *[signal] * 12, *[far_order] * 14, *_REPORTS, timer, *[answer] * 4],
+]
+# Much that breakers look at.
+OF_BREAKERS: list[list[Maker]] = [
+    [*_ORDERS, *[breaker_rule] * 4, *[operator] * 3, *[bar] * 3, *[trade] * 2, timer, cash],
+    [*_ORDERS, *[breaker_rule] * 4, *_REPORTS, *[failure] * 8, *[other_rule] * 4, *[position_report] * 4, *[timer] * 3],
 ]

@@ -12,6 +12,7 @@ from tests.twin.machine import SMALL_LIMITS, Machine
 
 Event = dict[str, int]
 Choose = Callable[[int], int]
+Next = Callable[[Twin, Choose], Event | None]
 
 
 class Together:
@@ -32,15 +33,15 @@ class Together:
         self.watch.check(event, decided)
 
 
-def follow(choices: bytes, prologue: list[Event], next_event: Callable[[Twin, Choose], Event]) -> None:
-    """Tell both the prologue, and then what comes of the choices, to their end."""
-    both, stream = Together(), iter(choices)
+class Choices:
+    """The next choice; plain ones after the last, so that what is drawn ends with a whole event."""
 
-    def choose(below: int) -> int:
-        """The next choice; plain ones after the last, so that what is drawn ends with a whole event."""
-        return next(stream, 0) % below
+    def __init__(self, choices: bytes) -> None:
+        self.stream = iter(choices)
 
-    for event in prologue:
-        both.tell(event)
-    while stream.__length_hint__():
-        both.tell(next_event(both.twin, choose))
+    def __call__(self, below: int) -> int:
+        return next(self.stream, 0) % below
+
+    @property
+    def are_left(self) -> bool:
+        return self.stream.__length_hint__() > 0

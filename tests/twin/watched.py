@@ -145,8 +145,8 @@ class Watched(Figures):
         scopes = {ALL: 0, ACCOUNT: account, INSTRUMENT: instrument}
         of = {"account": account, "instrument": instrument}
         self.seen.append(Seen(Condition.POSITION_LOSS, loss_of(position), scopes, **of))
-        streak = max(-position.streak, 0)
-        self.seen.append(Seen(Condition.LOSING_STREAK, streak, {INSTRUMENT: instrument}, **of))
+        streak = {INSTRUMENT: instrument}
+        self.seen.append(Seen(Condition.LOSING_STREAK, max(-position.streak, 0), streak, **of))
 
     def _see_strategy(self, number: int) -> None:
         strategy, scopes = self.strategies[number], {STRATEGY: number}
@@ -193,16 +193,18 @@ class Watched(Figures):
     def on_order_reported(self, report: Event, order: Order | None) -> None:
         super().on_order_reported(report, order)
         if report["kind"] == EventKind.ORDER_REJECTED:
-            scopes = {ALL: 0, ACCOUNT: report["account"]}
+            scopes, of = {ALL: 0, ACCOUNT: report["account"]}, {"account": report["account"]}
             if order is not None:
-                scopes[STRATEGY] = order.strategy
-            of = {"account": report["account"], "instrument": report["instrument"]}
+                scopes = {ALL: 0, ACCOUNT: order.account, STRATEGY: order.strategy}
+                of = {"account": order.account, "instrument": order.instrument}
             self.seen.append(Seen(Condition.REJECTS, 1, scopes, **of))
 
     def on_request_failed(self, failure: Event) -> None:
         super().on_request_failed(failure)
-        scopes = {ALL: 0, ACCOUNT: failure["account"]}
-        self.seen.append(Seen(Condition.REQUEST_FAILURES, 1, scopes, account=failure["account"]))
+        known = failure["account"] in self.ledger.accounts
+        scopes = {ALL: 0, ACCOUNT: failure["account"]} if known else {ALL: 0}
+        account = failure["account"] if known else None
+        self.seen.append(Seen(Condition.REQUEST_FAILURES, 1, scopes, account=account))
 
     def on_position_reported(self, report: Event) -> None:
         super().on_position_reported(report)
@@ -214,7 +216,7 @@ class Watched(Figures):
 
     def on_exchange_time(self, event: Event) -> None:
         super().on_exchange_time(event)
-        if event["kind"] != EventKind.BAR and event["ts_exchange_ns"] > 0:
+        if event["kind"] != EventKind.BAR and event["kind"] < EventKind.CASH_MOVED and event["ts_exchange_ns"] > 0:
             skew = abs(self.ts_ns - event["ts_exchange_ns"])
             self.seen.append(Seen(Condition.CLOCK_SKEW, skew, {ALL: 0}))
 

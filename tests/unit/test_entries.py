@@ -93,6 +93,14 @@ def test_a_working_entry_of_the_other_direction_is_cancelled_and_no_longer_count
     assert refusals_of(machine.tell(buy())) == [(Reason.ENTRIES_MAX, 1, 1)]
 
 
+def test_a_cancel_without_an_answer_still_does_not_count_for_the_other_side() -> None:
+    machine = ready()
+    machine.tell(sell(limit_ticks=110), buy())
+    machine.tell(event(EventKind.REQUEST_FAILED, order=1, instrument=1, account=1))
+    assert machine.order(1).status == OrderStatus.UNKNOWN
+    assert refusals_of(machine.tell(buy())) == [(Reason.ENTRIES_MAX, 1, 1)]
+
+
 @pytest.mark.parametrize("held", [0, 6])
 def test_a_sale_is_a_close_where_shorting_is_not_allowed(held: int) -> None:
     machine = ready(short_allowed=0)
