@@ -338,6 +338,9 @@ BRACKET = record(
         "leg_policy",
         "leg_replacements_max",
         "stop_optional",
+        # the prices at which it has to be looked at again: at or below, at or above
+        "watch_low_ticks",
+        "watch_high_ticks",
     )
     + [("legs", LEG, (LEGS_MAX,))]
 )

@@ -124,9 +124,11 @@ def on_order_reported(state: Any, outbox: Any, report: Any, order_slot: Any) -> 
     if report.kind != EventKind.ORDER_REJECTED:
         return
     state.look_account = np.int64(report.account) + 1
-    state.look_instrument = np.int64(report.instrument) + 1
     if order_slot != 0:
-        state.look_strategy = state.orders[order_slot - 1].strategy + 1
+        order = state.orders[order_slot - 1]
+        state.look_account = order.account + 1
+        state.look_instrument = order.instrument + 1
+        state.look_strategy = order.strategy + 1
     _remember(state, _REJECTS)
 
 
@@ -136,7 +138,7 @@ def on_request_failed(state: Any, outbox: Any, failure: Any) -> None:
     account = np.int64(failure.account)
     if account < len(state.accounts) and state.accounts[account].defined:
         request_failed(state, outbox, account, failure)
-    state.look_account = account + 1
+        state.look_account = account + 1
     _remember(state, _REQUEST_FAILURES)
 
 

@@ -261,7 +261,8 @@ class Base:
         """Send an order that the engine holds: a stop as a market order."""
         order.order_flags &= ~OrderFlag.HELD_BY_ENGINE
         if order.order_role == OrderRole.STOP:
-            order.order_type, order.trigger_ticks = OrderType.MARKET, 0
+            order.order_type = OrderType.MARKET
+            order.reference_ticks, order.trigger_ticks = order.trigger_ticks, 0
         self.orders.happens(order, "released", self.ts_ns)
         terms = {"quantity_lots": order.quantity_lots, "limit_ticks": order.limit_ticks}
         self._say(DecisionKind.RELEASE_ORDER, order, **terms)

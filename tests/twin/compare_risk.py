@@ -10,7 +10,7 @@ from tests.twin.machine import Machine
 from tests.twin.rows import Bracket, Leg
 from tests.twin.transport import Connection
 
-_OF_ROW = ("status", "group_kind", "group", "instrument", "account", "strategy")
+_OF_ROW = ("group_kind", "group", "instrument", "account", "strategy")
 _OF_BRACKET = (
     "side",
     "entered_lots",

@@ -216,11 +216,12 @@ def _check_row(slot: int, row: Row, orders: list[Row]) -> None:
 
 
 def _check_legs(machine: Machine, rows: list[Row], orders: list[Row], positions: list[list[Row]]) -> None:
-    """Where nothing is under way, the stops are together no more than the position, and so are the targets."""
+    """Where nothing is under way or was refused, stops are together no more than the position, and so are targets."""
     for number, instrument in enumerate(machine.rows("instruments")):
         ours = [order for order in orders if order["status"] in OPEN and order["instrument"] == number]
         legs = [order for order in ours if order["order_role"] in LEGS]
-        if any(order["status"] not in SETTLED or order["amending"] for order in ours) or not _as_asked(legs):
+        under_way = any(order["status"] not in SETTLED or order["amending"] for order in ours)
+        if under_way or instrument["brackets_retry"] or not _as_asked(legs):
             continue
         held = positions[instrument["account"]][number]["quantity_lots"]
         for side in (1, -1):

@@ -5,6 +5,7 @@ from fractions import Fraction
 from math import trunc
 from typing import Any
 
+from engine import rules
 from engine.kinds import EventKind
 from tests.twin.base import Event, Instrument, Rules
 from tests.twin.hooks import Hooks
@@ -88,6 +89,14 @@ class Figures(Hooks):
         self.day_ends_ts_ns = (today // DAY_NS + 1) * DAY_NS + self.book["day_offset_ns"]
         weeks = (today - FIRST_MONDAY_NS) // WEEK_NS + 1
         self.week_ends_ts_ns = weeks * WEEK_NS + FIRST_MONDAY_NS + self.book["day_offset_ns"]
+
+    def on_rules_changed(self, setting: int, account: int, instrument: int, row: int) -> None:
+        """A changed offset moves the end of the present day; a changed interval drops the running samples."""
+        super().on_rules_changed(setting, account, instrument, row)
+        if setting == rules.BOOK.number("day_offset_ns"):
+            self.set_day_ends()
+        if setting == rules.BOOK.number("sample_interval_ns"):
+            self.running.clear()
 
     # Accounts
 

@@ -147,22 +147,19 @@ class Groups(Rows):
     def _place_alone(self, request: Event) -> None:
         reducing = request["order_flags"] & OrderFlag.REDUCE_ONLY
         role = OrderRole.EXIT if reducing else OrderRole.ENTRY
-        if request["trigger_ticks"]:
-            role = OrderRole.GROUPED
-        order = self.place(
-            request["instrument"],
-            request["source"],
-            side_of(request),
-            request["quantity_lots"],
-            request["order_type"],
-            limit=request["limit_ticks"],
-            trigger=request["trigger_ticks"],
-            flags=request["order_flags"] & ~OrderFlag.SELL,
-            expire=request["expire_ts_ns"],
-            role=role,
-        )
-        if not reducing:
+        self._place_request(request, request["quantity_lots"], OrderRole.GROUPED if request["trigger_ticks"] else role)
+
+    def _place_request(self, request: Event, lots: int, role: int, row: Bracket | None = None) -> Order:
+        """Place it now, and count it as an entry where it is one."""
+        number, strategy, limit = request["instrument"], request["source"], request["limit_ticks"]
+        flags, leg = request["order_flags"] & ~OrderFlag.SELL, len(row.legs) if row is not None else 0
+        terms = {"limit": limit, "trigger": request["trigger_ticks"], "expire": request["expire_ts_ns"]}
+        terms |= {"flags": flags, "role": role, "leg": leg}
+        order = self.place(number, strategy, side_of(request), lots, request["order_type"], bracket=row, **terms)
+        if not flags & OrderFlag.REDUCE_ONLY:
+            self.note_entry(number, strategy, order.side, request["quantity_lots"], limit)
             self.note_probe(order)
+        return order
 
     def _join(self, request: Event) -> None:
         row = self._group_of(request)
@@ -174,10 +171,11 @@ class Groups(Rows):
         leg.limit_ticks, leg.trigger_ticks = request["limit_ticks"], request["trigger_ticks"]
         leg.flags, leg.expire_ts_ns = request["order_flags"] & ~OrderFlag.SELL, request["expire_ts_ns"]
         leg.quantity_lots = request["quantity_lots"]
+        if row.group_kind == GroupKind.OCO or not row.legs:
+            lots = leg.quantity_lots - sum(other.filled_lots for other in row.legs)
+            leg.order = self._place_request(request, lots, OrderRole.GROUPED, row)
         row.legs.append(leg)
         self.settle_group(row)
-        if leg.order is not None and not leg.flags & OrderFlag.REDUCE_ONLY:
-            self.note_probe(leg.order)
 
     # What should be
 
@@ -190,41 +188,48 @@ class Groups(Rows):
 
     def settle_group(self, row: Bracket) -> None:
         """Bring the members to what the fills of the others leave them."""
-        waits = False
-        for leg, lots in zip(row.legs, self._wanted_of_group(row), strict=True):
-            waits = self._settle_member(row, leg, lots) or waits
+        if row.group_kind == GroupKind.OCO:
+            together, over = sum(leg.filled_lots for leg in row.legs), self._is_over(row)
+            for leg in row.legs:
+                if leg.is_live:
+                    self._adjust(row, leg, 0 if over else leg.quantity_lots - together)
+            waits = False
+        else:
+            due = [self._follow_first(row, leg) for leg in row.legs[1:]]
+            waits = any(due)
         if not waits and not any(leg.is_live for leg in row.legs):
             self.close_row(row)
 
-    def _wanted_of_group(self, row: Bracket) -> list[int]:
-        """The lots that each member should have in all, with what it has filled."""
-        if row.group_kind == GroupKind.OTO:
-            first = row.legs[0]
-            return [first.quantity_lots, *(min(leg.quantity_lots, first.filled_lots) for leg in row.legs[1:])]
-        filled = sum(leg.filled_lots for leg in row.legs)
-        over = self._is_over(row)
-        return [0 if over else max(leg.quantity_lots - (filled - leg.filled_lots), 0) for leg in row.legs]
-
-    def _settle_member(self, row: Bracket, leg: Leg, lots: int) -> bool:
-        """Place, amend or cancel; True where it waits for room or for trading to go on."""
-        order, missing = leg.order, lots - leg.filled_lots
+    def _follow_first(self, row: Bracket, leg: Leg) -> bool:
+        """A member of OTO has as much as the first has filled; True where it waits for something."""
+        lots = min(leg.quantity_lots, row.legs[0].filled_lots) - leg.filled_lots
+        ended = leg.order is not None and not leg.is_live and leg.order.status != OrderStatus.FILLED
+        due = lots > 0 and not ended
         grows = self.trading_state == TradingState.ACTIVE or bool(leg.flags & OrderFlag.REDUCE_ONLY)
-        if order is None or order.status == OrderStatus.FILLED:
-            if missing <= 0:
-                return False
-            if not grows or not self.orders.has_room() or not self.lots_fit(row.instrument, leg.side, missing):
-                return True
-            terms = {"limit": leg.limit_ticks, "trigger": leg.trigger_ticks, "flags": leg.flags}
-            terms |= {"expire": leg.expire_ts_ns, "role": OrderRole.GROUPED, "leg": row.legs.index(leg)}
-            leg.asked = (missing, leg.limit_ticks)
-            leg.order = self.place(
-                row.instrument, row.strategy, leg.side, missing, leg.order_type, bracket=row, **terms
-            )
-        elif order.is_open and missing <= 0:
+        if (due and grows) or (leg.is_live and lots <= 0):
+            self._adjust(row, leg, lots)
+        return due
+
+    def _adjust(self, row: Bracket, leg: Leg, lots: int) -> None:
+        """Bring a member to `lots` still to be filled."""
+        order = leg.order
+        if order is None or not order.is_open:
+            if self.orders.has_room() and self.lots_fit(row.instrument, leg.side, lots):
+                terms = {"limit": leg.limit_ticks, "trigger": leg.trigger_ticks, "flags": leg.flags}
+                terms |= {"expire": leg.expire_ts_ns, "role": OrderRole.GROUPED, "leg": row.legs.index(leg)}
+                leg.order = self.place(
+                    row.instrument, row.strategy, leg.side, lots, leg.order_type, bracket=row, **terms
+                )
+        elif lots <= 0:
             self.request_cancel(order)
-        elif order.is_open:
-            whole = order.filled_lots + missing
-            if can_be_amended(order) and leg.asked[0] != whole and (grows or whole < order.quantity_lots):
-                leg.asked = (whole, leg.limit_ticks)
-                self.request_amend(order, whole)
-        return False
+        else:
+            whole = order.filled_lots + lots
+            asked = (order.asked_lots, order.asked_limit_ticks, order.asked_trigger_ticks)
+            if order.can_be_amended and asked != self._terms_of(leg, order, whole):
+                self.request_amend(order, whole, leg.limit_ticks, leg.trigger_ticks)
+
+    def _terms_of(self, leg: Leg, order: Order, whole: int) -> tuple[int, int, int]:
+        """What is asked for: of an order at the market no price."""
+        if order.order_type == OrderType.MARKET:
+            return whole, order.asked_limit_ticks, order.asked_trigger_ticks
+        return whole, leg.limit_ticks, leg.trigger_ticks
