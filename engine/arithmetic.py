@@ -51,6 +51,8 @@ def _mul_div_remainder(a: Any, b: Any, c: Any) -> Any:
     bits = _digit_bits(c)
     digit_mask = (1 << bits) - 1
     shift = (62 // bits) * bits
+    while b >> shift == 0:
+        shift -= bits
     quotient = np.int64(0)
     remainder = np.int64(0)
     while shift >= 0:
@@ -67,18 +69,28 @@ def mul_div(a: Any, b: Any, c: Any) -> Any:
     """floor(a*b / c), exact; a, b >= 0 and 0 < c <= 2**61; the result must fit an int64."""
     if b == 0 or a <= INT64_MAX // b:
         return a * b // c
-    quotient, _ = _mul_div_remainder(a % c, b, c)
+    rest = a % c
+    if rest <= INT64_MAX // b:
+        return (a // c) * b + rest * b // c
+    quotient, _ = _mul_div_remainder(rest, b, c)
     return (a // c) * b + quotient
+
+
+@inner_kernel
+def _div_up(a: Any, c: Any) -> Any:
+    floor = a // c
+    return floor + 1 if floor * c != a else floor
 
 
 @inner_kernel
 def mul_div_up(a: Any, b: Any, c: Any) -> Any:
     """ceil(a*b / c), exact; a, b >= 0 and 0 < c <= 2**61; the result must fit an int64."""
     if b == 0 or a <= INT64_MAX // b:
-        product = a * b
-        floor = product // c
-        return floor + 1 if floor * c != product else floor
-    quotient, remainder = _mul_div_remainder(a % c, b, c)
+        return _div_up(a * b, c)
+    rest = a % c
+    if rest <= INT64_MAX // b:
+        return (a // c) * b + _div_up(rest * b, c)
+    quotient, remainder = _mul_div_remainder(rest, b, c)
     return (a // c) * b + quotient + (1 if remainder > 0 else 0)
 
 

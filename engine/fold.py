@@ -40,7 +40,7 @@ from engine.definitions import (
 from engine.figures import book_strategy_fill, on_day_due
 from engine.intents.signals import on_signal
 from engine.intents.targets import rebalance, rebalance_all
-from engine.jit import inner_kernel, overlay
+from engine.jit import inner_kernel, overlay, shared_kernel
 from engine.kinds import EventKind, FundingBasis
 from engine.market import on_bar, on_mark_price, on_quote, on_trade
 from engine.orders import NOT_BOOKED, find_order, on_fill, on_no_answer, on_order_report
@@ -69,7 +69,7 @@ from engine.records import (
 )
 
 
-@inner_kernel
+@shared_kernel
 def step(state: Any, event: Any, outbox: Any) -> None:
     """Apply one event; the decisions are added to `outbox`, which the caller has emptied."""
     state.seq += 1

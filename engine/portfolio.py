@@ -51,12 +51,7 @@ def _settle(state: Any, account: Any, account_number: Any) -> None:
     account.equity_units = equity
     if equity > account.guard_peak_units:
         account.guard_peak_units = equity
-    guarded = account.guard_peak_units - equity
-    if (
-        guarded >= account.watch_drawdown_units
-        or equity <= account.watch_equity_units
-        or guarded <= account.recover_drawdown_units
-    ):
+    if is_watched(account):
         attend_account(state, account_number)
     peak = account.peak_equity_units
     if equity >= peak:
@@ -71,6 +66,17 @@ def _settle(state: Any, account: Any, account_number: Any) -> None:
     next_ppm = np.float64(account.max_drawdown_ppm) + 1.0
     if peak > 0 and np.float64(drawdown) * PPM >= next_ppm * np.float64(peak) * _ALMOST_ONE:
         _deepen_drawdown(account, drawdown, peak)
+
+
+@inner_kernel
+def is_watched(account: Any) -> Any:
+    """Whether something waits for the equity or drawdown that an account has come to."""
+    guarded = account.guard_peak_units - account.equity_units
+    return (
+        guarded >= account.watch_drawdown_units
+        or account.equity_units <= account.watch_equity_units
+        or guarded <= account.recover_drawdown_units
+    )
 
 
 @inner_kernel
@@ -232,7 +238,8 @@ def apply_fill(
     realized = trade_position(position, delta_lots, price_ticks, fee_units, unit, state.ts_ns)
     if position.trades != trades:
         count_trade_of_many(account, position.profit_units - position.loss_units - gained_units)
-        attend_account(state, account_number)
+        if account.watch_trades != 0:
+            attend_account(state, account_number)
         if position.streak < 0:
             instrument.last_loss_ts_ns = state.ts_ns
     position.fills += 1

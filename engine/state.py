@@ -96,6 +96,8 @@ ACCOUNT = record(
         "watch_equity_units",
         "watch_drawdown_units",
         "recover_drawdown_units",
+        # whether the end of a trade can move the risk level
+        "watch_trades",
         # trades, in the order they were closed
         "trades",
         "trades_won",
@@ -468,6 +470,8 @@ _SCALARS = _i8(
     # what breakers have to look at before the step ends: a bit for each condition; whose figures (numbers from
     # 1, -1 all of them); a bit for each account; what the event itself measured
     "look_conditions",
+    # a bit for each condition that some breaker waits for
+    "conditions_waiting",
     "look_account",
     "look_instrument",
     "look_strategy",

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.arithmetic import INT64_MAX
 from engine.breakers.conditions import ON_EQUITY, covers_account, covers_instrument, has
-from engine.checks.levels import level_watch
+from engine.checks.levels import level_watch, trades_move_level
 from engine.estimates import ALWAYS, PPM, share_up
 from engine.jit import inner_kernel
 from engine.kinds import BreakerAction, BreakerStatus, Condition, Scope
@@ -34,14 +34,18 @@ def watch_everything(state: Any) -> None:
             _watch_prices(state, number)
             watch_losses(state, number)
     skew_limit_ns = _ZERO
+    waiting = _ZERO
     for number in range(state.breakers_defined):
         row = state.breakers[number]
+        if row.status == BreakerStatus.ARMED or row.status == BreakerStatus.TRIPPED:
+            waiting = waiting | (_ONE << row.condition)
         if row.condition == Condition.CLOCK_SKEW:
             if row.status == BreakerStatus.TRIPPED:
                 skew_limit_ns = _ONE
             elif row.status == BreakerStatus.ARMED and (skew_limit_ns == 0 or row.limit + 1 < skew_limit_ns):
                 skew_limit_ns = row.limit + 1
     state.clock_skew_limit_ns = skew_limit_ns
+    state.conditions_waiting = waiting
 
 
 @inner_kernel
@@ -73,6 +77,7 @@ def watch_account(state: Any, account_number: Any) -> None:
     """The equity and the drawdowns of the guarded peak at which an account's breakers and risk level are looked at."""
     account = state.accounts[account_number]
     rise_units, fall_units = level_watch(state, account_number)
+    account.watch_trades = np.int64(trades_move_level(account))
     account.watch_equity_units = _NEVER_LOW
     account.watch_drawdown_units = rise_units
     account.recover_drawdown_units = fall_units

@@ -24,6 +24,7 @@ from engine.checks.levels import update_account_level, update_instrument_level
 from engine.checks.pace import note_execution
 from engine.jit import inner_kernel
 from engine.kinds import BreakerStatus, Condition, EventKind, OrderType
+from engine.portfolio import attend_account, is_watched
 from engine.rules import RING_TIMES
 
 ALL = np.int64(-1)
@@ -35,6 +36,8 @@ _ON_SLIPPAGE = bits(Condition.FILL_SLIPPAGE)
 _ON_SKEW = bits(Condition.CLOCK_SKEW)
 _ON_POSITION_REPORT = bits(Condition.RECONCILIATION)
 _ON_SAMPLE = bits(Condition.VOLATILITY)
+# Of the equity there is something to look at only where it has come to what is waited for.
+_ON_FILL = AT_ANY_TIME & ~ON_EQUITY
 _ON_POSITION = bits(Condition.POSITION_LOSS)
 
 
@@ -42,11 +45,8 @@ _ON_POSITION = bits(Condition.POSITION_LOSS)
 def look(state: Any, outbox: Any) -> None:
     """Look at all breakers that the event concerns, then at the risk levels; set anew what is waited for."""
     conditions = state.look_conditions | (ON_EQUITY if state.attention_accounts != 0 else np.int64(0))
-    for number in range(state.breakers_defined):
-        row = state.breakers[number]
-        waits = row.status == BreakerStatus.ARMED or row.status == BreakerStatus.TRIPPED
-        if waits and has(conditions, row.condition):
-            look_at(state, outbox, np.int64(number), OF_THIS_EVENT)
+    if (conditions & state.conditions_waiting) != 0:
+        _look_at_waiting(state, outbox, conditions)
     moved = state.attention_accounts
     number = np.int64(0)
     while moved != 0:
@@ -60,12 +60,24 @@ def look(state: Any, outbox: Any) -> None:
 
 
 @inner_kernel
+def _look_at_waiting(state: Any, outbox: Any, conditions: Any) -> None:
+    for number in range(state.breakers_defined):
+        row = state.breakers[number]
+        waits = row.status == BreakerStatus.ARMED or row.status == BreakerStatus.TRIPPED
+        if waits and has(conditions, row.condition):
+            look_at(state, outbox, np.int64(number), OF_THIS_EVENT)
+
+
+@inner_kernel
 def _wait_anew(state: Any) -> None:
-    for number in range(len(state.accounts)):
-        moved = state.look_day != 0 or has(state.attention_accounts | state.look_accounts, number)
-        if moved and state.accounts[number].defined:
-            watch_account(state, np.int64(number))
-    if (state.look_conditions & _ON_POSITION) != 0 and state.look_instrument > 0:
+    moved = ALL_ACCOUNTS if state.look_day != 0 else state.attention_accounts
+    number = np.int64(0)
+    while moved != 0:
+        if moved & _ONE and number < len(state.accounts) and state.accounts[number].defined:
+            watch_account(state, number)
+        moved = moved >> 1
+        number += 1
+    if (state.look_conditions & state.conditions_waiting & _ON_POSITION) != 0 and state.look_instrument > 0:
         watch_losses(state, state.look_instrument - 1)
     state.attention_accounts = 0
     state.look_conditions = 0
@@ -100,7 +112,9 @@ def on_filled(state: Any, outbox: Any, fill: Any, order_slot: Any) -> None:
         note_execution(state, outbox, order_slot)
     account = np.int64(fill.account)
     answered(state, outbox, account)
-    state.look_conditions = state.look_conditions | AT_ANY_TIME
+    state.look_conditions = state.look_conditions | _ON_FILL
+    if is_watched(state.accounts[account]):
+        attend_account(state, account)
     state.look_account = account + 1
     state.look_accounts = _ONE << account
     state.look_instrument = np.int64(fill.instrument) + 1

@@ -188,6 +188,17 @@ def _record(
 
 
 @inner_kernel
+def trades_move_level(account: Any) -> Any:
+    """Whether an account's level may change with its losing streak."""
+    if account.risk_level > 0:
+        return True
+    for number in range(RISK_STEPS):
+        if account.risk_steps[number].losing_streak != 0:
+            return True
+    return False
+
+
+@inner_kernel
 def level_watch(state: Any, account_number: Any) -> Any:
     """Drawdowns (of the guarded peak, in units) at which an account's level has to be looked at: (rise, fall).
 
