@@ -14,6 +14,9 @@ from engine.jit import inner_kernel
 MONEY_MAX = 1 << 60
 INT64_MAX = (1 << 63) - 1
 _MONEY_MAX_ESTIMATE = 1.15e18
+# A share in ppm is nearly always taken of these: then nothing has to be divided but by the constant.
+_SMALL_DIVISOR = 1_000_000
+_SMALL_FACTOR = 9_000_000_000_000
 
 
 @inner_kernel
@@ -67,6 +70,8 @@ def _mul_div_remainder(a: Any, b: Any, c: Any) -> Any:
 @inner_kernel
 def mul_div(a: Any, b: Any, c: Any) -> Any:
     """floor(a*b / c), exact; a, b >= 0 and 0 < c <= 2**61; the result must fit an int64."""
+    if c <= _SMALL_DIVISOR and b <= _SMALL_FACTOR:
+        return (a // c) * b + (a % c) * b // c
     if b == 0 or a <= INT64_MAX // b:
         return a * b // c
     rest = a % c
@@ -85,6 +90,8 @@ def _div_up(a: Any, c: Any) -> Any:
 @inner_kernel
 def mul_div_up(a: Any, b: Any, c: Any) -> Any:
     """ceil(a*b / c), exact; a, b >= 0 and 0 < c <= 2**61; the result must fit an int64."""
+    if c <= _SMALL_DIVISOR and b <= _SMALL_FACTOR:
+        return (a // c) * b + _div_up((a % c) * b, c)
     if b == 0 or a <= INT64_MAX // b:
         return _div_up(a * b, c)
     rest = a % c

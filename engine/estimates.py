@@ -20,6 +20,7 @@ _RETURN_MOST_PPB = np.int64(2) * PPB
 _RANGE_MOST_TICKS = np.int64(1 << 42)
 _DIVISOR_MAX = np.int64(1 << 60)
 _HUGE = np.int64(1 << 62)
+_ALMOST_ONE = 1.0 - 1e-12
 _NEVER = np.int64(INT64_MAX)
 _ZERO = np.int64(0)
 _ONE = np.int64(1)
@@ -51,6 +52,14 @@ def ratio(part: Any, whole: Any, scale: Any, most: Any) -> Any:
 def ppm_of(part: Any, whole: Any) -> Any:
     """A figure in ppm: part / whole, rounded down, at most 10**12; part >= 0, whole > 0."""
     return ratio(part, whole, PPM, PPM_MOST)
+
+
+@inner_kernel
+def ppm_towards(part: Any, whole: Any, limit_ppm: Any) -> Any:
+    """As `ppm_of` where it comes to `limit_ppm` (> 0), else some figure below that: an estimate spares the division."""
+    if np.float64(part) * PPM < np.float64(limit_ppm) * np.float64(whole) * _ALMOST_ONE:
+        return _ZERO
+    return ppm_of(part, whole)
 
 
 @inner_kernel

@@ -238,7 +238,7 @@ def apply_fill(
     realized = trade_position(position, delta_lots, price_ticks, fee_units, unit, state.ts_ns)
     if position.trades != trades:
         count_trade_of_many(account, position.profit_units - position.loss_units - gained_units)
-        if account.watch_trades != 0:
+        if account.watch_losing_streak != 0 and account.losing_streak >= account.watch_losing_streak:
             attend_account(state, account_number)
         if position.streak < 0:
             instrument.last_loss_ts_ns = state.ts_ns

@@ -96,8 +96,8 @@ ACCOUNT = record(
         "watch_equity_units",
         "watch_drawdown_units",
         "recover_drawdown_units",
-        # whether the end of a trade can move the risk level
-        "watch_trades",
+        # the losing streak from which on the end of a trade can move the risk level; 0: none can, -1: any
+        "watch_losing_streak",
         # trades, in the order they were closed
         "trades",
         "trades_won",

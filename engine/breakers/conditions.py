@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import MONEY_MAX, root
-from engine.estimates import jump_ppm, ppm_of, share_up, spread_ppm
+from engine.estimates import jump_ppm, ppm_of, ppm_towards, share_up, spread_ppm
 from engine.jit import inner_kernel
 from engine.kinds import Condition, Scope
 
@@ -136,32 +136,37 @@ def account_figure(state: Any, row: Any, account_number: Any) -> Any:
     if equity <= 0:
         return UNKNOWN
     if condition == Condition.ACCOUNT_DRAWDOWN:
-        return ppm_of(account.guard_peak_units - equity, account.guard_peak_units)
+        return ppm_towards(account.guard_peak_units - equity, account.guard_peak_units, row.limit)
     if condition == Condition.DAILY_LOSS:
-        return _loss_ppm(account.day_equity_units, equity)
+        return _loss_ppm(account.day_equity_units, equity, row.limit)
     if condition == Condition.WEEKLY_LOSS:
-        return _loss_ppm(account.week_equity_units, equity)
+        return _loss_ppm(account.week_equity_units, equity, row.limit)
     if condition == Condition.EXPOSURE:
-        return ppm_of(account.long_units + account.short_units, equity)
-    return ppm_of(_maintenance_units(state, account_number), equity)
+        return ppm_towards(account.long_units + account.short_units, equity, row.limit)
+    return ppm_towards(_maintenance_units(state, account_number), equity, row.limit)
 
 
 @inner_kernel
-def _loss_ppm(before: Any, now: Any) -> Any:
+def _loss_ppm(before: Any, now: Any, limit_ppm: Any) -> Any:
     if before <= 0:
         return UNKNOWN
-    return ppm_of(before - now, before) if now < before else _ZERO
+    return ppm_towards(before - now, before, limit_ppm) if now < before else _ZERO
 
 
 @inner_kernel
 def _maintenance_units(state: Any, account_number: Any) -> Any:
     """The maintenance margin of what an account holds, or 2**60 where it is more."""
     units = np.int64(0)
-    for number in range(len(state.instruments)):
+    defined = np.int64(0)
+    number = np.int64(0)
+    while defined < state.instruments_defined:
+        instrument = state.instruments[number]
+        defined += np.int64(instrument.defined != 0)
         worth = abs(state.positions[account_number, number].worth_units)
         if worth != 0:
-            margin = share_up(worth, state.instruments[number].margin_maintenance_ppm)
+            margin = share_up(worth, instrument.margin_maintenance_ppm)
             units = min(units + min(margin, _MONEY_MOST), _MONEY_MOST)
+        number += 1
     return units
 
 
@@ -175,7 +180,7 @@ def position_figure(state: Any, row: Any, account_number: Any, instrument_number
     cost = abs(position.cost_units)
     if state.look_invalid != 0 or cost == 0:
         return UNKNOWN
-    return ppm_of(-position.unrealized_units, cost) if position.unrealized_units < 0 else _ZERO
+    return ppm_towards(-position.unrealized_units, cost, row.limit) if position.unrealized_units < 0 else _ZERO
 
 
 @inner_kernel

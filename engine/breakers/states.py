@@ -52,14 +52,16 @@ def look_at(state: Any, outbox: Any, number: Any, extent: Any) -> None:
             _trip(state, outbox, number, UNKNOWN, _ZERO, _ZERO)
         return
     subject = subject_of(row)
-    accounts = np.int64(len(state.accounts)) if subject <= OF_POSITION else _ONE
+    first_account, last_account = _ZERO, np.int64(len(state.accounts)) if subject <= OF_POSITION else _ONE
+    if extent == OF_THIS_EVENT and state.look_account > 0 and subject == OF_ACCOUNT and not has(ON_EQUITY, row.condition):
+        first_account, last_account = state.look_account - 1, state.look_account
     first, last = _ZERO, _ONE
     if OF_POSITION <= subject <= OF_INSTRUMENT:
         last = np.int64(len(state.instruments))
         if extent == OF_THIS_EVENT and state.look_instrument > 0:
             first, last = state.look_instrument - 1, state.look_instrument
     below = False
-    for account in range(accounts):
+    for account in range(first_account, last_account):
         for instrument in range(first, last):
             figure = _figure(state, row, subject, np.int64(account), np.int64(instrument), extent)
             if figure == NO_FIGURE:

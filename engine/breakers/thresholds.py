@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.arithmetic import INT64_MAX
 from engine.breakers.conditions import ON_EQUITY, covers_account, covers_instrument, has
-from engine.checks.levels import level_watch, trades_move_level
+from engine.checks.levels import level_watch, streak_watch
 from engine.estimates import ALWAYS, PPM, share_up
 from engine.jit import inner_kernel
 from engine.kinds import BreakerAction, BreakerStatus, Condition, Scope
@@ -77,7 +77,7 @@ def watch_account(state: Any, account_number: Any) -> None:
     """The equity and the drawdowns of the guarded peak at which an account's breakers and risk level are looked at."""
     account = state.accounts[account_number]
     rise_units, fall_units = level_watch(state, account_number)
-    account.watch_trades = np.int64(trades_move_level(account))
+    account.watch_losing_streak = streak_watch(account)
     account.watch_equity_units = _NEVER_LOW
     account.watch_drawdown_units = rise_units
     account.recover_drawdown_units = fall_units

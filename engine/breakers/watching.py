@@ -112,9 +112,11 @@ def on_filled(state: Any, outbox: Any, fill: Any, order_slot: Any) -> None:
         note_execution(state, outbox, order_slot)
     account = np.int64(fill.account)
     answered(state, outbox, account)
-    state.look_conditions = state.look_conditions | _ON_FILL
     if is_watched(state.accounts[account]):
         attend_account(state, account)
+    if (state.conditions_waiting & (_ON_FILL | _ON_SLIPPAGE)) == 0:
+        return
+    state.look_conditions = state.look_conditions | _ON_FILL
     state.look_account = account + 1
     state.look_accounts = _ONE << account
     state.look_instrument = np.int64(fill.instrument) + 1
@@ -122,6 +124,8 @@ def on_filled(state: Any, outbox: Any, fill: Any, order_slot: Any) -> None:
         return
     order = state.orders[order_slot - 1]
     state.look_strategy = order.strategy + 1
+    if not has(state.conditions_waiting, Condition.FILL_SLIPPAGE):
+        return
     if order.order_type == OrderType.MARKET or order.order_type == OrderType.STOP:
         stops = order.order_type == OrderType.STOP
         reference = order.trigger_ticks if stops else order.reference_ticks

@@ -119,16 +119,18 @@ def _lots_for(funds_units: Any, rate_ppm: Any, lot_units: Any) -> Any:
 
 
 @inner_kernel
-def affordable_lots(state: Any, instrument_number: Any, side: Any, price_ticks: Any, closing_lots: Any) -> Any:
-    """The most lots that can be ordered beside what is held and on its way before check 20 refuses.
+def affordable_lots(
+    state: Any, instrument_number: Any, side: Any, price_ticks: Any, closing_lots: Any, wanted_lots: Any
+) -> Any:
+    """The most lots, up to `wanted_lots`, that can be ordered beside what is held and on its way before check 20 refuses.
 
-    Without that check, 2**60. What a lot takes is estimated from below and from above, at most two units of money
+    What a lot takes is estimated from below and from above, at most two units of money
     apart, and what is between them is searched.
     """
     instrument = state.instruments[instrument_number]
     account = state.accounts[instrument.account]
     if _needs_no_funds(account, side):
-        return LARGEST
+        return wanted_lots
     position = state.positions[instrument.account, instrument_number]
     cash = account.account_kind == AccountKind.CASH
     committed = _committed_elsewhere(state, instrument.account, instrument_number, cash)
@@ -141,10 +143,12 @@ def affordable_lots(state: Any, instrument_number: Any, side: Any, price_ticks: 
     if committed > MONEY_MAX or margin > MONEY_MAX or not product_fits(price_ticks, instrument.tick_lot_units, _ONE):
         return ZERO
     free = _free_funds(account, committed)
+    if _needed(account, instrument, position, side, wanted_lots, price_ticks, closing_lots) <= free:
+        return wanted_lots
     lot_units = price_ticks * instrument.tick_lot_units
     rate_ppm += min(LARGEST, _fee_ppm(instrument))
     low = _lots_for(free - margin - _ROUNDING_UNITS, rate_ppm, lot_units)
-    high = _lots_for(free - margin + _ONE, rate_ppm, lot_units)
+    high = min(wanted_lots, _lots_for(free - margin + _ONE, rate_ppm, lot_units))
     while low < high:
         middle = high - (high - low) // 2
         needed = _needed(account, instrument, position, side, middle, price_ticks, closing_lots)

@@ -188,14 +188,14 @@ def _record(
 
 
 @inner_kernel
-def trades_move_level(account: Any) -> Any:
-    """Whether an account's level may change with its losing streak."""
+def streak_watch(account: Any) -> Any:
+    """The losing streak from which on the end of a trade can move an account's level: 0 none can, -1 any."""
     if account.risk_level > 0:
-        return True
+        return np.int64(-1)
+    watch = np.int64(INT64_MAX)
     for number in range(RISK_STEPS):
-        if account.risk_steps[number].losing_streak != 0:
-            return True
-    return False
+        watch = min(watch, _streak_threshold(account, account.risk_steps[number], _RISING))
+    return np.int64(0) if watch == INT64_MAX else watch
 
 
 @inner_kernel

@@ -169,6 +169,11 @@ def _at_most(lots: Any, size_limit: Any, allowed_lots: Any, this_limit: Any) -> 
 
 
 @inner_kernel
+def _scaled(limit: Any, scale: Any) -> Any:
+    return np.int64(limit) if scale == PPM else mul_div(np.int64(limit), scale, PPM)
+
+
+@inner_kernel
 def cut_lots(
     state: Any, instrument_number: Any, side: Any, price_ticks: Any, lots: Any, held_lots: Any, closing_lots: Any
 ) -> Any:
@@ -190,26 +195,26 @@ def cut_lots(
         equity_units = np.int64(account.equity_units)
         if equity_units <= 0:
             return np.int64(Reason.EQUITY_NOT_POSITIVE), _NONE, equity_units, lots, size_limit
-        worth_units = part_of(equity_units, mul_div(np.int64(rules.position_weight_max_ppm), scale, PPM), PPM)
+        worth_units = part_of(equity_units, _scaled(rules.position_weight_max_ppm, scale), PPM)
         # A worth beyond the ledger is no limit to what is within it.
         if worth_units >= 0:
             allowed = worth_units // (price_ticks * instrument.tick_lot_units) - held_lots
             lots, size_limit = _at_most(lots, size_limit, allowed, np.int64(SizeLimit.POSITION_WEIGHT))
     if rules.position_max_lots > 0:
-        allowed = mul_div(np.int64(rules.position_max_lots), scale, PPM) - held_lots
+        allowed = _scaled(rules.position_max_lots, scale) - held_lots
         lots, size_limit = _at_most(lots, size_limit, allowed, np.int64(SizeLimit.POSITION_QUANTITY))
     if rules.order_quantity_max_lots > 0:
-        allowed = mul_div(np.int64(rules.order_quantity_max_lots), scale, PPM)
+        allowed = _scaled(rules.order_quantity_max_lots, scale)
         lots, size_limit = _at_most(lots, size_limit, allowed, np.int64(SizeLimit.ORDER_QUANTITY))
     if instrument.quantity_max_lots > 0:
         allowed = np.int64(instrument.quantity_max_lots)
         lots, size_limit = _at_most(lots, size_limit, allowed, np.int64(SizeLimit.ORDER_QUANTITY))
     if rules.order_notional_max_units > 0:
-        worth_units = mul_div(np.int64(rules.order_notional_max_units), scale, PPM)
+        worth_units = _scaled(rules.order_notional_max_units, scale)
         allowed = worth_units // (price_ticks * instrument.tick_lot_units)
         lots, size_limit = _at_most(lots, size_limit, allowed, np.int64(SizeLimit.ORDER_NOTIONAL))
     if account.rules.funds_checked != 0:
-        allowed = np.int64(affordable_lots(state, instrument_number, side, price_ticks, closing_lots))
+        allowed = np.int64(affordable_lots(state, instrument_number, side, price_ticks, closing_lots, lots))
         lots, size_limit = _at_most(lots, size_limit, allowed, np.int64(SizeLimit.FUNDS))
     return reason, _NONE, _NONE, lots, size_limit
 
