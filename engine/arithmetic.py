@@ -14,9 +14,9 @@ from engine.jit import inner_kernel
 MONEY_MAX = 1 << 60
 INT64_MAX = (1 << 63) - 1
 _MONEY_MAX_ESTIMATE = 1.15e18
-# A share in ppm is nearly always taken of these: then nothing has to be divided but by the constant.
-_SMALL_DIVISOR = 1_000_000
-_SMALL_FACTOR = 9_000_000_000_000
+PPM = np.int64(1_000_000)
+# Up to this many ppm nothing has to be divided but by the constant.
+_PPM_PLAIN = 9_000_000_000_000
 
 
 @inner_kernel
@@ -70,8 +70,6 @@ def _mul_div_remainder(a: Any, b: Any, c: Any) -> Any:
 @inner_kernel
 def mul_div(a: Any, b: Any, c: Any) -> Any:
     """floor(a*b / c), exact; a, b >= 0 and 0 < c <= 2**61; the result must fit an int64."""
-    if c <= _SMALL_DIVISOR and b <= _SMALL_FACTOR:
-        return (a // c) * b + (a % c) * b // c
     if b == 0 or a <= INT64_MAX // b:
         return a * b // c
     rest = a % c
@@ -90,8 +88,6 @@ def _div_up(a: Any, c: Any) -> Any:
 @inner_kernel
 def mul_div_up(a: Any, b: Any, c: Any) -> Any:
     """ceil(a*b / c), exact; a, b >= 0 and 0 < c <= 2**61; the result must fit an int64."""
-    if c <= _SMALL_DIVISOR and b <= _SMALL_FACTOR:
-        return (a // c) * b + _div_up((a % c) * b, c)
     if b == 0 or a <= INT64_MAX // b:
         return _div_up(a * b, c)
     rest = a % c
@@ -99,6 +95,22 @@ def mul_div_up(a: Any, b: Any, c: Any) -> Any:
         return (a // c) * b + _div_up(rest * b, c)
     quotient, remainder = _mul_div_remainder(rest, b, c)
     return (a // c) * b + quotient + (1 if remainder > 0 else 0)
+
+
+@inner_kernel
+def ppm_part(amount: Any, ppm: Any) -> Any:
+    """floor(amount * ppm / 10**6), exact; amount, ppm >= 0; the result must fit an int64."""
+    if ppm <= _PPM_PLAIN:
+        return (amount // PPM) * ppm + (amount % PPM) * ppm // PPM
+    return mul_div(amount, ppm, PPM)
+
+
+@inner_kernel
+def ppm_part_up(amount: Any, ppm: Any) -> Any:
+    """ceil(amount * ppm / 10**6), exact; amount, ppm >= 0; the result must fit an int64."""
+    if ppm <= _PPM_PLAIN:
+        return (amount // PPM) * ppm + _div_up((amount % PPM) * ppm, PPM)
+    return mul_div_up(amount, ppm, PPM)
 
 
 @inner_kernel

@@ -8,11 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import INT64_MAX, mul_div, mul_div_up, share
+from engine.arithmetic import INT64_MAX, PPM, mul_div, ppm_part_up, share
 from engine.jit import inner_kernel
 from engine.kinds import Condition
 
-PPM = np.int64(1_000_000)
 PPB = np.int64(1_000_000_000)
 # A figure in ppm has no meaning beyond this.
 PPM_MOST = PPM * PPM
@@ -65,9 +64,9 @@ def ppm_towards(part: Any, whole: Any, limit_ppm: Any) -> Any:
 @inner_kernel
 def share_up(amount: Any, ppm: Any) -> Any:
     """ceil(amount * ppm / 10**6), or 2**62 where that is more; amount, ppm >= 0."""
-    if amount > 0 and ppm // PPM >= _HUGE // amount:
+    if (ppm >= PPM or amount > _HUGE) and amount > 0 and ppm // PPM >= _HUGE // amount:
         return _HUGE
-    return mul_div_up(amount, ppm, PPM)
+    return ppm_part_up(amount, ppm)
 
 
 @inner_kernel

@@ -1,8 +1,8 @@
-"""Inner kernels as parts: typed and translated once, linked into whole kernels, and optimised and made executable there.
+"""Inner kernels as parts: typed and translated once, linked into whole kernels, and optimised there.
 
 Numba by itself optimises and makes executable every function it meets, with all that the function calls, again and
-again up the tree of calls; here that is done once for each whole kernel, which takes a quarter of the time. What is used
-of numba is its interface for compilers of one's own (passes, code libraries, caches).
+again up the tree of calls; here that is done once for each whole kernel. What is used of numba is its interface for
+compilers of one's own (passes, code libraries, caches). Why: docs/decisions/0011-kernels-from-parts.md.
 """
 
 from typing import Any

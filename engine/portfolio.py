@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import MONEY_MAX, money_fits, mul_div, mul_div_up, product_fits, share
+from engine.arithmetic import MONEY_MAX, PPM, money_fits, mul_div, mul_div_up, product_fits, share
 from engine.jit import inner_kernel
 from engine.kinds import FundingBasis
 from engine.reasons import Reason
 
-PPM = np.int64(1_000_000)
 PPB = np.int64(1_000_000_000)
 DRAWDOWN_PPM_MAX = PPM * PPM
 _ALMOST_ONE = 1.0 - 1e-12

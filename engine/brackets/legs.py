@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import mul_div
+from engine.arithmetic import ppm_part
 from engine.brackets.rows import live_slot
 from engine.brackets.terms import PPM
 from engine.jit import inner_kernel
@@ -98,7 +98,7 @@ def settle_legs(state: Any, outbox: Any, slot: Any, held: Any, step: Any) -> Non
             lots = np.int64(held) if row.stop_ticks > 0 else _ZERO
         elif is_open:
             shares_ppm += leg.share_ppm
-            upto = mul_div(np.int64(row.entered_lots), shares_ppm, PPM)
+            upto = ppm_part(np.int64(row.entered_lots), shares_ppm)
             is_last = place + 1 == len(row.legs) or row.legs[place + 1].order_role == 0
             if not (is_last and shares_ppm == PPM):
                 upto = upto // step * step

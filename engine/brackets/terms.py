@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import INT64_MAX, mul_div, mul_div_up
+from engine.arithmetic import INT64_MAX, PPM, mul_div, ppm_part, ppm_part_up
 from engine.jit import inner_kernel
 from engine.kinds import Distance
 
-PPM = np.int64(1_000_000)
 _ATR_SCALE = np.int64(1_000_000_000_000)
 _ONE = np.int64(1)
 # No distance is longer: a price that far away is never reached.
@@ -35,7 +34,7 @@ def distance_ticks(kind: Any, value: Any, price_ticks: Any) -> Any:
         return np.int64(value)
     if price_ticks // PPM >= _PRODUCT_MAX // value:
         return _TICKS_MAX
-    return min(max(_ONE, mul_div(np.int64(price_ticks), np.int64(value), PPM)), _TICKS_MAX)
+    return min(max(_ONE, ppm_part(np.int64(price_ticks), np.int64(value))), _TICKS_MAX)
 
 
 @inner_kernel
@@ -56,4 +55,4 @@ def gain_ticks(price_ticks: Any, ppm: Any) -> Any:
     """The smallest gain in ticks that is at least `ppm` of a price."""
     if ppm > 0 and price_ticks // PPM >= _PRODUCT_MAX // ppm - _ONE:
         return _TICKS_MAX
-    return min(mul_div_up(np.int64(price_ticks), np.int64(ppm), PPM), _TICKS_MAX)
+    return min(ppm_part_up(np.int64(price_ticks), np.int64(ppm)), _TICKS_MAX)

@@ -53,7 +53,7 @@ def look_at(state: Any, outbox: Any, number: Any, extent: Any) -> None:
         return
     subject = subject_of(row)
     first_account, last_account = _ZERO, np.int64(len(state.accounts)) if subject <= OF_POSITION else _ONE
-    if extent == OF_THIS_EVENT and state.look_account > 0 and subject == OF_ACCOUNT and not has(ON_EQUITY, row.condition):
+    if extent == OF_THIS_EVENT and state.look_account > 0 and _is_of_its_account(state, row, subject):
         first_account, last_account = state.look_account - 1, state.look_account
     first, last = _ZERO, _ONE
     if OF_POSITION <= subject <= OF_INSTRUMENT:
@@ -74,6 +74,14 @@ def look_at(state: Any, outbox: Any, number: Any, extent: Any) -> None:
     if below and row.status == BreakerStatus.TRIPPED:
         set_due(state, row, later(state.ts_ns, row.cooldown_ns))
         change_to(state, outbox, number, np.int64(BreakerStatus.COOLING))
+
+
+@inner_kernel
+def _is_of_its_account(state: Any, row: Any, subject: Any) -> Any:
+    """Whether what the event concerns is of its account alone. The first price of an instrument is everybody's."""
+    if subject == OF_POSITION:
+        return state.look_instrument > 0 and state.instruments[state.look_instrument - 1].mark_source != 0
+    return subject == OF_ACCOUNT and not has(ON_EQUITY, row.condition)
 
 
 @inner_kernel

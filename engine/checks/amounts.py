@@ -4,11 +4,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import INT64_MAX, MONEY_MAX, mul_div, mul_div_up, product_fits
+from engine.arithmetic import INT64_MAX, MONEY_MAX, PPM, ppm_part, ppm_part_up, product_fits
 from engine.jit import inner_kernel
 from engine.reasons import Reason
 
-PPM = np.int64(1_000_000)
 ZERO = np.int64(0)
 ONE = np.int64(1)
 LARGEST = np.int64(MONEY_MAX)
@@ -27,9 +26,9 @@ def overflow(quantity_lots: Any) -> Any:
 @inner_kernel
 def part_up(amount_units: Any, ppm: Any) -> Any:
     """amount * ppm / 1,000,000 rounded up, of an amount from 0 to 2**60 and ppm >= 0; BEYOND_UNITS where it is more."""
-    if amount_units > INT64_MAX // (ppm // PPM + 1):
+    if ppm > PPM and amount_units > INT64_MAX // (ppm // PPM + 1):
         return BEYOND_UNITS
-    return min(BEYOND_UNITS, mul_div_up(amount_units, ppm, PPM))
+    return min(BEYOND_UNITS, ppm_part_up(amount_units, ppm))
 
 
 @inner_kernel
@@ -37,9 +36,9 @@ def allowed_part(equity_units: Any, ppm: Any) -> Any:
     """equity * ppm / 1,000,000 rounded down, from 0 to 2**60: what a rule in ppm of the equity allows."""
     if equity_units <= 0:
         return ZERO
-    if equity_units > INT64_MAX // (ppm // PPM + 1):
+    if ppm > PPM and equity_units > INT64_MAX // (ppm // PPM + 1):
         return LARGEST
-    return min(LARGEST, mul_div(equity_units, ppm, PPM))
+    return min(LARGEST, ppm_part(equity_units, ppm))
 
 
 @inner_kernel

@@ -122,7 +122,7 @@ def _lots_for(funds_units: Any, rate_ppm: Any, lot_units: Any) -> Any:
 def affordable_lots(
     state: Any, instrument_number: Any, side: Any, price_ticks: Any, closing_lots: Any, wanted_lots: Any
 ) -> Any:
-    """The most lots, up to `wanted_lots`, that can be ordered beside what is held and on its way before check 20 refuses.
+    """The most lots, up to `wanted_lots`, that check 20 lets pass beside what is held and on its way.
 
     What a lot takes is estimated from below and from above, at most two units of money
     apart, and what is between them is searched.

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import INT64_MAX, mul_div_up, root
+from engine.arithmetic import INT64_MAX, ppm_part_up, root
 from engine.checks.amounts import PASSED, PPM, ZERO, part_up
 from engine.decisions import next_command
 from engine.jit import inner_kernel, overlay
@@ -53,7 +53,7 @@ def check_level(state: Any, instrument_number: Any) -> Any:
 @inner_kernel
 def _eased(account: Any, threshold: Any) -> Any:
     """A threshold as it counts on the way down."""
-    return mul_div_up(threshold, PPM - account.rules.risk_hysteresis_ppm, PPM)
+    return ppm_part_up(threshold, PPM - account.rules.risk_hysteresis_ppm)
 
 
 @inner_kernel

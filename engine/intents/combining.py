@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 
+from engine.arithmetic import PPM
 from engine.decisions import next_command, refuse
 from engine.jit import inner_kernel, overlay
 from engine.kinds import Action, DecisionKind
 from engine.reasons import Reason
 from engine.records import COMBINED
 
-PPM = np.int64(1_000_000)
 CONFIDENCE_FULL_PPM = PPM
 # The bit of `contributors` that stands for every strategy from this number on: the sign of an int64.
 _LAST_BIT = np.int64(63)

@@ -4,13 +4,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import INT64_MAX, MONEY_MAX, mul_div
+from engine.arithmetic import INT64_MAX, MONEY_MAX, ppm_part
 from engine.brackets.closing import close_position
 from engine.brackets.opening import bracket_refusal, open_bracket, open_entries, wants_bracket
 from engine.checks.entry import check_entry, note_entry
 from engine.checks.levels import scale_ppm
 from engine.decisions import refuse
-from engine.intents.sizing import PPM, bounds_refusal, cut_lots, record_size, wanted_lots
+from engine.intents.sizing import bounds_refusal, cut_lots, record_size, wanted_lots
 from engine.jit import inner_kernel
 from engine.kinds import Action, OrderRole, OrderType, SizeLimit, SizingMethod
 from engine.orders import has_free_slot, open_lots_fit
@@ -149,7 +149,7 @@ def _scaled(state: Any, told: Any, size: Any) -> Any:
     """A size as the risk level leaves it; a signal's own is not scaled."""
     if told.quantity_lots > 0:
         return np.int64(size)
-    return mul_div(np.int64(size), np.int64(scale_ppm(state, np.int64(told.instrument))), PPM)
+    return ppm_part(np.int64(size), np.int64(scale_ppm(state, np.int64(told.instrument))))
 
 
 @inner_kernel

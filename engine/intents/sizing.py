@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import MONEY_MAX, mul_div, product_fits, root
+from engine.arithmetic import MONEY_MAX, PPM, mul_div, ppm_part, product_fits, root
 from engine.brackets.opening import stop_distance_ticks
 from engine.checks.entry import affordable_lots
 from engine.checks.levels import scale_ppm
@@ -14,7 +14,6 @@ from engine.kinds import DecisionKind, SizeLimit, SizingMethod
 from engine.reasons import Reason
 from engine.records import SIZED
 
-PPM = np.int64(1_000_000)
 _NONE = np.int64(0)
 _MONEY_LIMIT = np.int64(MONEY_MAX)
 _TOO_MUCH = np.int64(-1)
@@ -170,7 +169,7 @@ def _at_most(lots: Any, size_limit: Any, allowed_lots: Any, this_limit: Any) -> 
 
 @inner_kernel
 def _scaled(limit: Any, scale: Any) -> Any:
-    return np.int64(limit) if scale == PPM else mul_div(np.int64(limit), scale, PPM)
+    return ppm_part(np.int64(limit), scale)
 
 
 @inner_kernel

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import MONEY_MAX, mul_div, product_fits
+from engine.arithmetic import MONEY_MAX, ppm_part, product_fits
 from engine.checks.entry import check_entry, note_entry
 from engine.decisions import refuse
 from engine.intents.entries import price_of, room_is_refused, under_way_lots
@@ -128,7 +128,7 @@ def _left_alone(instrument: Any, equity_units: Any, target: Any, under_way: Any,
         rules = instrument.rules
         if worth_units < rules.trade_min_units:
             return np.int64(Reason.TRADE_BELOW_MINIMUM), np.int64(rules.trade_min_units), worth_units
-        band_units = mul_div(equity_units, np.int64(rules.band_ppm), PPM)
+        band_units = ppm_part(equity_units, np.int64(rules.band_ppm))
         if worth_units < band_units:
             return np.int64(Reason.WITHIN_BAND), band_units, worth_units
     return np.int64(Reason.NONE), _NONE, _NONE
