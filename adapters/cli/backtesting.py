@@ -16,6 +16,7 @@ from adapters.cli.console import (
     tell,
 )
 from adapters.errors import Divergence
+from adapters.report.amounts import shown_time
 
 if TYPE_CHECKING:
     from adapters.configuration import Configuration
@@ -23,6 +24,8 @@ if TYPE_CHECKING:
     from replay.session import Outcome
 
 _EXAMPLES_MAX = 10
+_TRIPS_SHOWN = 10
+_REFUSALS_SHOWN = 5
 
 Json = Mapping[str, Any]
 
@@ -152,6 +155,7 @@ def _print_summary(summary: Json) -> None:
     _print_instruments(summary)
     if len(summary["accounts"]) > 1:
         _print_accounts(summary["accounts"])
+    _print_rules(summary)
 
 
 def _passed_over(summary: Json) -> list[tuple[str, str]]:
@@ -164,6 +168,7 @@ def _passed_over(summary: Json) -> list[tuple[str, str]]:
         ("Refusals", summary["refusals"]),
         ("Rejections", summary["rejections"]),
         ("Brackets closed", summary["brackets"]["closed"]),
+        ("Legs filled", _legs(summary["brackets"])),
         ("Breakers tripped", summary["breakers"]),
         ("Rows skipped", skipped),
     )
@@ -172,6 +177,31 @@ def _passed_over(summary: Json) -> list[tuple[str, str]]:
         for label, counts in lines
         if counts
     ]
+
+
+def _legs(brackets: Json) -> dict[str, int]:
+    filled = {"stops": brackets["stops_filled"], "targets": brackets["targets_filled"]}
+    return {leg: count for leg, count in filled.items() if count}
+
+
+def _print_rules(summary: Json) -> None:
+    """The first trips of breakers and the first refusals: when, at which event, and at which figure."""
+    trips = [entry for entry in summary["incidents"] if entry["kind"] == "breaker_tripped"]
+    listed = (
+        ("Breakers tripped", trips, sum(summary["breakers"].values()), _TRIPS_SHOWN),
+        ("Refused", summary["refused"], sum(summary["refusals"].values()), _REFUSALS_SHOWN),
+    )
+    for title, entries, total, shown_max in listed:
+        if entries:
+            some = entries[:shown_max]
+            more = f", the first {len(some)} of {total:,}" if total > len(some) else ""
+            rows = [[shown_time(entry["time"]), str(entry["seq"]), _what(entry)] for entry in some]
+            print_table(title + more, ("Time", "Event", "What"), rows, text_columns=3)
+
+
+def _what(entry: Json) -> str:
+    """A trip or refusal in one short line: what the title says is left out."""
+    return str(entry["text"]).partition(";")[0].replace(" tripped: ", ": ")
 
 
 def _print_instruments(summary: Json) -> None:

@@ -148,9 +148,9 @@ def _print_replay(result: Mapping[str, Any]) -> None:
     if result["brackets"]:
         _print_entries(
             "Brackets",
-            result["brackets"],
+            [{**bracket, "targets": ", ".join(bracket["targets"])} for bracket in result["brackets"]],
             ("bracket", "symbol", "side", "status"),
-            ("held", "entry_price", "stop_price"),
+            ("held", "entry_price", "stop_price", "targets"),
         )
     if result["breakers"]:
         _print_entries("Breakers", result["breakers"], ("name", "condition", "status"), ("limit", "observed", "trips"))
@@ -158,7 +158,7 @@ def _print_replay(result: Mapping[str, Any]) -> None:
 
 _EXACT = (
     *("quantity", "filled", "entry_price", "mark_price", "limit_price", "trigger_price"),
-    *("held", "stop_price"),
+    *("held", "stop_price", "targets", "limit", "observed", "trips"),
 )
 
 
@@ -171,7 +171,7 @@ def _print_entries(
     rows = [
         [
             *(str(entry[key]) for key in texts),
-            *((entry[key] or "–") if key in _EXACT else shown(entry[key]) for key in numbers),
+            *(str(entry[key] or "–") if key in _EXACT else shown(entry[key]) for key in numbers),
         ]
         for entry in entries
     ]
