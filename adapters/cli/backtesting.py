@@ -1,7 +1,6 @@
 """`backtest`: a configuration's market data through the engine onto a journal, and the report beside it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -40,7 +39,7 @@ def backtest(path: Path, journal: Path | None, output: str) -> int:
     from adapters.cli.journal_room import check_room, make_room
 
     check_room(folder, configuration.name)
-    outcome, reports = _trade(configuration, folder, make_room)
+    outcome, reports = _trade(configuration, folder, lambda: make_room(folder, configuration.name))
     for line in [example for report in reports for example in report.examples][:_EXAMPLES_MAX]:
         tell(f"skipped: {line}")
     summary = _report(configuration, folder, outcome, reports)
@@ -51,7 +50,9 @@ def backtest(path: Path, journal: Path | None, output: str) -> int:
     return 0
 
 
-def _trade(configuration: "Configuration", folder: Path, make_room: Any) -> "tuple[Outcome, Sequence[LoadReport]]":
+def _trade(
+    configuration: "Configuration", folder: Path, make_room: Callable[[], None]
+) -> "tuple[Outcome, Sequence[LoadReport]]":
     import numpy as np
 
     from adapters.market_data import MarketData
@@ -59,12 +60,8 @@ def _trade(configuration: "Configuration", folder: Path, make_room: Any) -> "tup
 
     data = MarketData(configuration)
     chunks: Iterator[Any] = (chunk.view(np.uint8) for chunk in data.chunks())
-    # What is wrong with the first records is found before an earlier journal makes room.
-    first = next(chunks, None)
-    make_room(folder, configuration.name)
-    market = chain([] if first is None else [first], chunks)
     with progress(f"Trading {configuration.name}", data.bytes_total) as done:
-        outcome = run_backtest(configuration, market, folder, lambda _: done(data.bytes_read))
+        outcome = run_backtest(configuration, chunks, folder, lambda _: done(data.bytes_read), make_room=make_room)
     return outcome, data.reports
 
 
@@ -167,9 +164,9 @@ def _passed_over(summary: Json) -> list[tuple[str, str]]:
     lines = (
         ("Refusals", summary["refusals"]),
         ("Rejections", summary["rejections"]),
-        ("Brackets closed", summary["brackets"]["closed"]),
+        ("Brackets", summary["brackets"]["closed"]),
         ("Legs filled", _legs(summary["brackets"])),
-        ("Breakers tripped", summary["breakers"]),
+        ("Breakers", summary["breakers"]),
         ("Rows skipped", skipped),
     )
     return [
