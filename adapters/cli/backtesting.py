@@ -177,7 +177,7 @@ def _passed_over(summary: Json) -> list[tuple[str, str]]:
 
 
 def _legs(brackets: Json) -> dict[str, int]:
-    filled = {"stops": brackets["stops_filled"], "targets": brackets["targets_filled"]}
+    filled = {"stop": brackets["stops_filled"], "target": brackets["targets_filled"]}
     return {leg: count for leg, count in filled.items() if count}
 
 

@@ -260,7 +260,7 @@ def _periods(equity: pl.DataFrame, currency: str, digits: int) -> str:
 def _rules(summary: Json) -> str:
     """What brackets, breakers and checks did; nothing where there was nothing."""
     brackets = summary["brackets"]
-    legs = {"stops": brackets["stops_filled"], "targets": brackets["targets_filled"]}
+    legs = {"stop": brackets["stops_filled"], "target": brackets["targets_filled"]}
     counts = [
         ("Signals refused", summary["refusals"]),
         ("Brackets closed", brackets["closed"]),

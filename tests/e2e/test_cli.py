@@ -190,7 +190,7 @@ def test_a_run_with_rules_tells_what_they_did(tmp_path: Path) -> None:
     for line in (
         "Refusals        3 breaker tripped",
         "Brackets        3 breaker closed",
-        "Legs filled     3 targets",
+        "Legs filled     3 target",
         "Breakers        4 swing",
         "2017-12-01 02:00 27    swing: price jump at AAA/USD is 2.67 %, limit 2.60 %",
         "2017-12-01 14:00 40    ema at AAA/USD: breaker tripped, swing at 2.67 %",
