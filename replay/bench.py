@@ -100,7 +100,7 @@ def _run(
     limits: Limits = DEFAULT_LIMITS,
 ) -> Outcome:
     opening, documents = opening_events(configuration, START_NS)
-    return build_session(configuration, journal, limits).run(opening, documents, market)
+    return build_session(configuration, lambda: journal, limits).run(opening, documents, market)
 
 
 def run_bench(

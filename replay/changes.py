@@ -84,12 +84,8 @@ def change_document(change: Change) -> Document:
     return ConfigurationDocument(text=change.text, format="toml")
 
 
-def with_changes(configuration: Configuration, market: Iterator[Bytes], starts_ns: int) -> Iterator[Bytes]:
-    """Chunks of market records with the changes of rules between them, each before the records of its time.
-
-    The market must be in order of time and start at `starts_ns`; a change before that is a `UserError`. Changes after
-    the last record do not happen.
-    """
+def check_changes(configuration: Configuration, starts_ns: int) -> None:
+    """Raise UserError where a change lies before the first market record."""
     for number, change in enumerate(configuration.changes):
         if change.at_ns < starts_ns:
             moment = datetime.fromtimestamp(starts_ns // _NS_PER_SECOND, ZoneInfo("UTC"))
@@ -97,6 +93,14 @@ def with_changes(configuration: Configuration, market: Iterator[Bytes], starts_n
                 f"{configuration.where('changes', number, 'at')}: expected a time at or after the first market record, "
                 f"of {moment:%Y-%m-%dT%H:%M:%SZ}"
             )
+
+
+def with_changes(configuration: Configuration, market: Iterator[Bytes], starts_ns: int) -> Iterator[Bytes]:
+    """Chunks of market records with the changes of rules between them, each before the records of its time.
+
+    The market must be in order of time and start at `starts_ns`, and no change may lie before that. Changes after the
+    last record do not happen.
+    """
     if not configuration.changes and not any(configuration.rules.zones):
         return market
     return _interleaved(_Schedule(configuration, starts_ns), market)

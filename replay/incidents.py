@@ -23,12 +23,22 @@ Json = dict[str, Any]
 
 _COUNTS = (Condition.LOSING_STREAK, Condition.REJECTS, Condition.REQUEST_FAILURES)
 _TIMES = (Condition.STALE_DATA, Condition.CLOCK_SKEW)
+# What is a figure of one instrument; what else a breaker watches is of an account, a strategy or everything.
+_OF_INSTRUMENT = (
+    *(Condition.POSITION_LOSS, Condition.VOLATILITY, Condition.PRICE_JUMP, Condition.SPREAD),
+    *(Condition.STALE_DATA, Condition.FILL_SLIPPAGE, Condition.RECONCILIATION),
+)
+_OF_ACCOUNT = (Condition.ACCOUNT_DRAWDOWN, Condition.EXPOSURE, Condition.MARGIN_RATIO)
+_OF_BREAKERS = (DecisionKind.BREAKER_TRIPPED, DecisionKind.BREAKER_CHANGED)
 _NO_INSTRUMENT = 65_535
 _NOT_COMPUTED = -1
 
 
 def incidents_of(observation: Observation, names: Names) -> list[Json]:
-    """The first incidents of a tape as {time, seq, kind, text}, in their order."""
+    """The first incidents of a tape as {ts_ns, time, seq, kind, name, symbol, text}, in their order.
+
+    `name` is the breaker's, None for what is not of one; `symbol` the instrument whose figure it was.
+    """
     found = []
     for row in observation.incidents:
         decision = row["decision"]
@@ -36,13 +46,25 @@ def incidents_of(observation: Observation, names: Names) -> list[Json]:
         fields = np.frombuffer(decision.tobytes(), dtype=DECISIONS[kind])[0]
         found.append(
             {
+                "ts_ns": int(row["ts_ns"]),
                 "time": time_text(int(row["ts_ns"])),
                 "seq": int(decision["seq"]),
                 "kind": kind.name.lower(),
+                "name": names.breaker(int(fields["breaker"])) if kind in _OF_BREAKERS else None,
+                "symbol": _symbol(kind, fields, names),
                 "text": _TEXTS[kind](fields, names),
             }
         )
     return found
+
+
+def _symbol(kind: DecisionKind, fields: Any, names: Names) -> str | None:
+    instrument = int(fields["instrument"])
+    if kind in _OF_BREAKERS:
+        is_of_one = int(fields["condition"]) in _OF_INSTRUMENT
+    else:
+        is_of_one = kind != DecisionKind.TRANSPORT_CHANGED and instrument != _NO_INSTRUMENT
+    return names.instrument(instrument).symbol if is_of_one else None
 
 
 def trips_of(observation: Observation, names: Names) -> dict[str, int]:
@@ -74,7 +96,11 @@ def _tripped(decision: Any, names: Names) -> str:
     observed = figure_text(condition, int(decision["observed"]), names, instrument)
     limit = figure_text(condition, int(decision["limit"]), names, instrument)
     actions = [_words(action) for action in BreakerAction if int(decision["actions"]) & action]
-    where = "" if instrument == _NO_INSTRUMENT else f" at {names.instrument(instrument).symbol}"
+    where = ""
+    if condition in _OF_INSTRUMENT:
+        where = f" at {names.instrument(instrument).symbol}"
+    elif condition in _OF_ACCOUNT:
+        where = f" of {names.account(int(decision['account'])).name}"
     what = f"{_words(Condition(condition))}{where} is {observed}, limit {limit}"
     return f"{names.breaker(int(decision['breaker']))} tripped: {what}; {', '.join(actions) or 'alert'}"
 

@@ -79,7 +79,7 @@ def risk(
     shock: Annotated[list[str] | None, Parameter(negative="")] = None,
     benchmark: str | None = None,
     periods_per_year: float | None = None,
-    json: Annotated[bool, Parameter(negative="")] = False,
+    output: Output = "table",
 ) -> int:
     """Fold a journal again and print what its portfolio holds and stands to lose.
 
@@ -96,12 +96,10 @@ def risk(
         The symbol that beta is measured against; the first instrument where not given.
     periods_per_year
         How many returns make a year; by default a year has 365 days of 24 hours.
-    json
-        Print one JSON object for programs.
     """
     from adapters.cli.risk import risk as run
 
-    return run(journal, at, shock or [], benchmark, periods_per_year, json)
+    return run(journal, at, shock or [], benchmark, periods_per_year, output)
 
 
 @app.command

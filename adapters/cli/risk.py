@@ -24,7 +24,7 @@ def risk(
     shocks: Sequence[str],
     benchmark: str | None,
     periods_per_year: float | None,
-    as_json: bool,
+    output: str,
 ) -> int:
     """Fold a journal up to `at` and print its figures of risk. Raises TapefoldError."""
     if periods_per_year is not None and not (math.isfinite(periods_per_year) and periods_per_year > 0):
@@ -32,21 +32,22 @@ def risk(
     prepare_engine("watch_events")
     from adapters.journal import read_journal
     from replay.names import read_names
-    from replay.risk.cut import CutTape, seq_at
+    from replay.point import seq_at
+    from replay.risk.cut import CutTape
     from replay.risk.figure import plain, reasons
     from replay.risk.figures import Question, risk_figures
     from replay.sampling import observe
     from replay.trades import funding_of, round_trips
 
     with read_journal(journal) as reader:
-        last_seq = seq_at(reader, at)
+        last_seq = seq_at(reader, at, "--at")
         names = read_names(reader, last_seq)
         question = Question(parse_shocks(shocks, names), _benchmark(benchmark, names), periods_per_year)
         with progress("Folding the tape", last_seq) as done:
             observation = observe(CutTape(reader, last_seq), done)
     trips = round_trips(observation.fills, funding_of(observation.state))
     figures = {"journal": str(journal), **risk_figures(observation, names, trips, question)}
-    if as_json:
+    if output == "json":
         print_json({**plain(figures), "unknown": dict(reasons(figures))})
     else:
         _print(figures)

@@ -1,29 +1,16 @@
 """`replay` and `verify`: what a journal leads to, and whether it is what was recorded."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters.cli.console import prepare_engine, print_json, print_pairs, print_table, progress, shown, tell
-from adapters.errors import Divergence, JournalDamaged, UserError
+from adapters.errors import Divergence, JournalDamaged
 from adapters.report.amounts import time_text
 
 if TYPE_CHECKING:
     from adapters.journal import JournalReader
-
-_FINE_TIME = re.compile(r"(.+:\d{2})\.(\d{1,9})(.*)")
-_NS_DIGITS = 9
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """Where a replay stops: after a sequence number, or after the last event of a time; None is the tape's end."""
-
-    seq: int | None = None
-    ts_ns: int | None = None
 
 
 def replay(journal: Path, until: str | None, output: str) -> int:
@@ -32,6 +19,7 @@ def replay(journal: Path, until: str | None, output: str) -> int:
     from adapters.journal import read_journal
     from replay.memory import peak_rss_mib
     from replay.names import read_names
+    from replay.point import seq_at
     from replay.refold import refold
     from replay.standing import (
         accounts_of,
@@ -43,11 +31,10 @@ def replay(journal: Path, until: str | None, output: str) -> int:
     )
 
     with read_journal(journal) as reader:
-        end = _parse_until(until)
-        _check_end(reader, end, until)
+        last_seq = seq_at(reader, until, "--until")
         refold(reader, until_seq=1)  # loads the kernel, off the clock
-        with progress("Folding the tape", end.seq or reader.last_seq) as done:
-            folded = refold(reader, until_seq=end.seq, until_ts_ns=end.ts_ns, progress=done)
+        with progress("Folding the tape", last_seq) as done:
+            folded = refold(reader, until_seq=last_seq, progress=done)
         names = read_names(reader, folded.last_seq)
     state = folded.engine.view(folded.state)
     result = {
@@ -82,40 +69,6 @@ def _per_second(count: int, wall_s: float) -> int:
     return round(count / wall_s) if wall_s > 0 else 0
 
 
-def _parse_until(text: str | None) -> _End:
-    """A whole number is a sequence number, anything else an ISO time with up to nine digits of a second."""
-    if text is None:
-        return _End()
-    if text.isdecimal():
-        return _End(seq=int(text))
-    from adapters.configuration.values import parse_time
-
-    fine = _FINE_TIME.fullmatch(text)
-    try:
-        if fine is None:
-            return _End(ts_ns=parse_time(text))
-        return _End(ts_ns=parse_time(fine[1] + fine[3]) + int(fine[2].ljust(_NS_DIGITS, "0")))
-    except ValueError:
-        raise UserError(
-            f"--until: expected a sequence number or an ISO time such as 2017-12-22T07:00:00Z, found {text!r}"
-        ) from None
-
-
-def _check_end(reader: "JournalReader", end: _End, text: str | None) -> None:
-    last_seq = reader.last_seq
-    if last_seq == 0:
-        raise UserError(f"{reader.store.name}: the tape is empty, expected at least one event")
-    if end.seq is not None and not 1 <= end.seq <= last_seq:
-        raise UserError(f"--until {text}: expected a sequence number of the tape, 1 to {last_seq}")
-    if end.ts_ns is None:
-        return
-    first_ts_ns = next(iter(reader.blocks())).first_ts_ns
-    last_ts_ns = max(block.last_ts_ns for block in reader.blocks(last_seq))
-    if not first_ts_ns <= end.ts_ns <= last_ts_ns:
-        span = f"{time_text(first_ts_ns)} to {time_text(last_ts_ns)}"
-        raise UserError(f"--until {text}: expected a time of the tape, {span}")
-
-
 def _print_replay(result: Mapping[str, Any]) -> None:
     print_pairs(
         [
@@ -148,9 +101,9 @@ def _print_replay(result: Mapping[str, Any]) -> None:
     if result["brackets"]:
         _print_entries(
             "Brackets",
-            result["brackets"],
+            [{**bracket, "targets": ", ".join(bracket["targets"])} for bracket in result["brackets"]],
             ("bracket", "symbol", "side", "status"),
-            ("held", "entry_price", "stop_price"),
+            ("held", "entry_price", "stop_price", "targets"),
         )
     if result["breakers"]:
         _print_entries("Breakers", result["breakers"], ("name", "condition", "status"), ("limit", "observed", "trips"))
@@ -158,7 +111,7 @@ def _print_replay(result: Mapping[str, Any]) -> None:
 
 _EXACT = (
     *("quantity", "filled", "entry_price", "mark_price", "limit_price", "trigger_price"),
-    *("held", "stop_price"),
+    *("held", "stop_price", "targets", "limit", "observed", "trips"),
 )
 
 
@@ -171,7 +124,7 @@ def _print_entries(
     rows = [
         [
             *(str(entry[key]) for key in texts),
-            *((entry[key] or "–") if key in _EXACT else shown(entry[key]) for key in numbers),
+            *(str(entry[key] or "–") if key in _EXACT else shown(entry[key]) for key in numbers),
         ]
         for entry in entries
     ]

@@ -29,7 +29,7 @@ def _refused(constant: str) -> None:
 
 
 def figures(folder: Path, *arguments: str) -> dict[str, Any]:
-    done = risk(folder, *arguments, "--json")
+    done = risk(folder, *arguments, "--output", "json")
     assert done.returncode == 0, done.stderr
     return json.loads(done.stdout, parse_constant=_refused)
 

@@ -8,9 +8,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from adapters.errors import UserError
+from engine.records import EVENT
+from replay.point import seq_at
 from replay.recorder import state_digest
 from replay.refold import refold
-from replay.risk.cut import CutTape, seq_at
+from replay.risk.cut import CutTape
 from replay.risk.returns import HOUR_NS, Closes
 from replay.risk.stress import STANDARD_SHOCKS, WINDOWS_SHOWN, Window, shocked, worst_windows
 from replay.sampling import observe
@@ -108,13 +110,13 @@ def test_a_time_is_the_last_event_that_is_not_later(block_events: int) -> None:
     tape.bar(0, 99)
     tape.ts_ns += 9 * HOUR_NS
     tape.bar(0, 98)
+    reached = np.maximum.accumulate(np.concatenate(tape.rows).view(EVENT)["ts_ns"]).tolist()
     reader = tape.reader(block_events)
     for hours in (1, 2, 20, 39, 40, 41, 44):
         at = f"{np.datetime64(START_NS + hours * HOUR_NS, 'ns')}Z"
-        folded = refold(reader, until_ts_ns=START_NS + hours * HOUR_NS)
-        assert seq_at(reader, at) == folded.last_seq
-    assert seq_at(reader, None) == seq_at(reader, str(len(tape.rows))) == len(tape.rows)
-    assert seq_at(reader, "1") == 1
+        assert seq_at(reader, at, "--at") == sum(time <= START_NS + hours * HOUR_NS for time in reached)
+    assert seq_at(reader, None, "--at") == seq_at(reader, str(len(tape.rows)), "--at") == len(tape.rows)
+    assert seq_at(reader, "1", "--at") == 1
 
 
 @pytest.mark.parametrize(
@@ -131,7 +133,7 @@ def test_a_time_is_the_last_event_that_is_not_later(block_events: int) -> None:
 )
 def test_a_point_beyond_the_tape_is_refused(text: str, words: str) -> None:
     with pytest.raises(UserError) as refusal:
-        seq_at(long_tape().reader(), text)
+        seq_at(long_tape().reader(), text, "--at")
     assert words in str(refusal.value)
 
 
