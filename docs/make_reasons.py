@@ -121,7 +121,7 @@ MEANINGS = {
     Reason.RISK_BY_LOSING_STREAK: "Losses in a row moved the risk level; limit and seen: trades.",
     Reason.GROUP_INVALID: "A group has no place for the order, or it is of another kind or instrument.",
     Reason.ORDER_INVALID: "The terms of a requested order do not go together.",
-    Reason.REDUCE_ONLY_WOULD_INCREASE: "A reduce-only request does not reduce: the position is not on the other side or is smaller.",
+    Reason.REDUCE_ONLY_WOULD_INCREASE: "A reduce-only request does not reduce: no such position is on the other side.",
     Reason.LEG_REJECTED: "The exchange rejected a leg of a bracket.",
     Reason.LEG_LOST: "A leg of a bracket ended though nobody asked for it.",
     Reason.POSITION_WITHOUT_STOP: "A position is held without a live stop.",

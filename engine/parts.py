@@ -7,13 +7,14 @@ compilers of one's own (passes, code libraries, caches). Why: docs/decisions/001
 
 from typing import Any
 
-from llvmlite import binding
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
-from numba.core.codegen import JITCodeLibrary
+from numba.core.codegen import JITCodeLibrary, ll
 from numba.core.compiler import CompilerBase, DefaultPassBuilder, compile_result
 from numba.core.compiler_machinery import register_pass
 from numba.core.registry import CPUDispatcher
 from numba.core.typed_passes import NativeLowering
+
+_PYTHON_MAY_CALL = False
 
 
 class _PartLibrary(JITCodeLibrary):
@@ -66,7 +67,7 @@ class _PartCode(CompileResultCacheImpl):
     def rebuild(self, target_context: Any, payload: Any) -> Any:
         name, bitcode, fndesc, signature = payload
         library = _PartLibrary(target_context.codegen(), name)
-        library._final_module = binding.parse_bitcode(bitcode)
+        library._final_module = ll.parse_bitcode(bitcode)
         library._finalized = True
         return compile_result(
             target_context=target_context,
@@ -94,4 +95,4 @@ class PartDispatcher(CPUDispatcher):
         self._cache = _PartCache(self.py_func)
 
     def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        raise AssertionError(f"{self.py_func.__name__} is an inner kernel: only kernels can call it")
+        assert _PYTHON_MAY_CALL, f"{self.py_func.__name__} is an inner kernel: only kernels can call it"

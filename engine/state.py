@@ -470,8 +470,9 @@ _SCALARS = _i8(
     # what breakers have to look at before the step ends: a bit for each condition; whose figures (numbers from
     # 1, -1 all of them); a bit for each account; what the event itself measured
     "look_conditions",
-    # a bit for each condition that some breaker waits for
+    # a bit for each condition that some breaker waits for, and for those of them that any fill may bring about
     "conditions_waiting",
+    "conditions_on_fill",
     "look_account",
     "look_instrument",
     "look_strategy",

@@ -4,9 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import ppm_part
+from engine.arithmetic import PPM, ppm_part
 from engine.brackets.rows import live_slot
-from engine.brackets.terms import PPM
 from engine.jit import inner_kernel
 from engine.kinds import BracketStatus, OrderFlag, OrderStatus, OrderType
 from engine.orders import has_free_slot, open_lots_fit

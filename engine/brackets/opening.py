@@ -4,8 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.arithmetic import PPM
 from engine.brackets.rows import has_free_row, take_row
-from engine.brackets.terms import PPM, price_at, set_distance
+from engine.brackets.terms import price_at, set_distance
 from engine.jit import inner_kernel
 from engine.kinds import BracketStatus, Distance, GroupKind, OrderFlag, OrderRole, OrderType
 from engine.reasons import Reason

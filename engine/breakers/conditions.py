@@ -37,6 +37,7 @@ ON_PRICES = bits(Condition.POSITION_LOSS, Condition.VOLATILITY, Condition.PRICE_
 AT_ANY_TIME = ON_EQUITY | bits(
     Condition.POSITION_LOSS, Condition.LOSING_STREAK, Condition.EXPOSURE, Condition.MARGIN_RATIO
 )
+AT_A_FILL = AT_ANY_TIME | bits(Condition.FILL_SLIPPAGE)
 ON_TIMER = (
     AT_ANY_TIME
     | bits(Condition.VOLATILITY, Condition.PRICE_JUMP, Condition.SPREAD, Condition.STALE_DATA)

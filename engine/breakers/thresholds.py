@@ -8,10 +8,10 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import INT64_MAX
-from engine.breakers.conditions import ON_EQUITY, covers_account, covers_instrument, has
+from engine.arithmetic import INT64_MAX, PPM
+from engine.breakers.conditions import AT_A_FILL, ON_EQUITY, covers_account, covers_instrument, has
 from engine.checks.levels import level_watch, streak_watch
-from engine.estimates import ALWAYS, PPM, share_up
+from engine.estimates import ALWAYS, share_up
 from engine.jit import inner_kernel
 from engine.kinds import BreakerAction, BreakerStatus, Condition, Scope
 
@@ -35,10 +35,15 @@ def watch_everything(state: Any) -> None:
             watch_losses(state, number)
     skew_limit_ns = _ZERO
     waiting = _ZERO
+    on_fill = _ZERO
     for number in range(state.breakers_defined):
         row = state.breakers[number]
         if row.status == BreakerStatus.ARMED or row.status == BreakerStatus.TRIPPED:
-            waiting = waiting | (_ONE << row.condition)
+            bit = _ONE << row.condition
+            waiting = waiting | bit
+            # What an account's equity comes to is looked at where it passes what is waited for.
+            if row.scope == Scope.STRATEGY or not has(ON_EQUITY, row.condition):
+                on_fill = on_fill | (bit & AT_A_FILL)
         if row.condition == Condition.CLOCK_SKEW:
             if row.status == BreakerStatus.TRIPPED:
                 skew_limit_ns = _ONE
@@ -46,6 +51,7 @@ def watch_everything(state: Any) -> None:
                 skew_limit_ns = row.limit + 1
     state.clock_skew_limit_ns = skew_limit_ns
     state.conditions_waiting = waiting
+    state.conditions_on_fill = on_fill
 
 
 @inner_kernel

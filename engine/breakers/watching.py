@@ -8,7 +8,6 @@ from typing import Any
 import numpy as np
 
 from engine.breakers.conditions import (
-    AT_ANY_TIME,
     ON_EQUITY,
     ON_PRICES,
     ON_TIMER,
@@ -36,8 +35,6 @@ _ON_SLIPPAGE = bits(Condition.FILL_SLIPPAGE)
 _ON_SKEW = bits(Condition.CLOCK_SKEW)
 _ON_POSITION_REPORT = bits(Condition.RECONCILIATION)
 _ON_SAMPLE = bits(Condition.VOLATILITY)
-# Of the equity there is something to look at only where it has come to what is waited for.
-_ON_FILL = AT_ANY_TIME & ~ON_EQUITY
 _ON_POSITION = bits(Condition.POSITION_LOSS)
 
 
@@ -77,7 +74,7 @@ def _wait_anew(state: Any) -> None:
             watch_account(state, number)
         moved = moved >> 1
         number += 1
-    if (state.look_conditions & state.conditions_waiting & _ON_POSITION) != 0 and state.look_instrument > 0:
+    if (state.look_conditions & _ON_POSITION) != 0 and state.look_instrument > 0:
         watch_losses(state, state.look_instrument - 1)
     state.attention_accounts = 0
     state.look_conditions = 0
@@ -106,6 +103,11 @@ def on_day_begun(state: Any) -> None:
 
 
 @inner_kernel
+def _can_slip(order_type: Any) -> Any:
+    return order_type == OrderType.MARKET or order_type == OrderType.STOP
+
+
+@inner_kernel
 def on_filled(state: Any, outbox: Any, fill: Any, order_slot: Any) -> None:
     """A fill was booked: slippage, exposure, margin, what the strategy and the position came to."""
     if order_slot != 0:
@@ -114,9 +116,12 @@ def on_filled(state: Any, outbox: Any, fill: Any, order_slot: Any) -> None:
     answered(state, outbox, account)
     if is_watched(state.accounts[account]):
         attend_account(state, account)
-    if (state.conditions_waiting & (_ON_FILL | _ON_SLIPPAGE)) == 0:
+    conditions = state.conditions_on_fill
+    if order_slot == 0 or not _can_slip(state.orders[order_slot - 1].order_type):
+        conditions = conditions & ~_ON_SLIPPAGE
+    if conditions == 0:
         return
-    state.look_conditions = state.look_conditions | _ON_FILL
+    state.look_conditions = state.look_conditions | conditions
     state.look_account = account + 1
     state.look_accounts = _ONE << account
     state.look_instrument = np.int64(fill.instrument) + 1
@@ -124,13 +129,10 @@ def on_filled(state: Any, outbox: Any, fill: Any, order_slot: Any) -> None:
         return
     order = state.orders[order_slot - 1]
     state.look_strategy = order.strategy + 1
-    if not has(state.conditions_waiting, Condition.FILL_SLIPPAGE):
-        return
-    if order.order_type == OrderType.MARKET or order.order_type == OrderType.STOP:
+    if (conditions & _ON_SLIPPAGE) != 0:
         stops = order.order_type == OrderType.STOP
         reference = order.trigger_ticks if stops else order.reference_ticks
         state.look_slippage_ppm = slippage_ppm(order.side, fill.price_ticks, reference)
-        state.look_conditions = state.look_conditions | _ON_SLIPPAGE
 
 
 @inner_kernel

@@ -4,12 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import MONEY_MAX, mul_div, product_fits
+from engine.arithmetic import MONEY_MAX, PPM, mul_div, product_fits
 from engine.checks.amounts import (
     BEYOND_UNITS,
     LARGEST,
     PASSED,
-    PPM,
     ZERO,
     lots_towards,
     lots_worth,

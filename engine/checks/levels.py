@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import INT64_MAX, ppm_part_up, root
-from engine.checks.amounts import PASSED, PPM, ZERO, part_up
+from engine.arithmetic import INT64_MAX, PPM, ppm_part_up, root
+from engine.checks.amounts import PASSED, ZERO, part_up
 from engine.decisions import next_command
 from engine.jit import inner_kernel, overlay
 from engine.kinds import DecisionKind

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import MONEY_MAX, mul_div_up
-from engine.checks.amounts import LARGEST, PASSED, PPM, ZERO, overflow
+from engine.arithmetic import MONEY_MAX, PPM, mul_div_up
+from engine.checks.amounts import LARGEST, PASSED, ZERO, overflow
 from engine.jit import inner_kernel
 from engine.kinds import OrderStatus
 from engine.reasons import Reason

@@ -4,11 +4,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import MONEY_MAX, ppm_part, product_fits
+from engine.arithmetic import MONEY_MAX, PPM, ppm_part, product_fits
 from engine.checks.entry import check_entry, note_entry
 from engine.decisions import refuse
 from engine.intents.entries import price_of, room_is_refused, under_way_lots
-from engine.intents.sizing import PPM, bounds_refusal, part_of, worth_fits
+from engine.intents.sizing import bounds_refusal, part_of, worth_fits
 from engine.jit import inner_kernel
 from engine.kinds import Action, OrderFlag, OrderRole, OrderType, SignalMode, TradingState
 from engine.orders import has_free_slot, open_lots_fit

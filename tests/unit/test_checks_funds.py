@@ -26,7 +26,7 @@ def checked(margin_ppm: int = 100_000, taker_fee_ppm: int = 1_001) -> Any:
 
 
 def affordable(state: Any, side: int = BUY, instrument: int = 1, price: int = PRICE, closing: int = 0) -> int:
-    return int(_affordable_lots(state, instrument, side, price, closing))
+    return int(_affordable_lots(state, instrument, side, price, closing, MONEY_MAX))
 
 
 def test_margin_and_fee_are_needed_and_rounded_up() -> None:
