@@ -8,7 +8,7 @@ compilers of one's own (passes, code libraries, caches). Why: docs/decisions/001
 from typing import Any
 
 from numba.core.caching import CompileResultCacheImpl, FunctionCache
-from numba.core.codegen import JITCodeLibrary, ll
+from numba.core.codegen import JITCodeLibrary, ll  # type: ignore[attr-defined]
 from numba.core.compiler import CompilerBase, DefaultPassBuilder, compile_result
 from numba.core.compiler_machinery import register_pass
 from numba.core.registry import CPUDispatcher

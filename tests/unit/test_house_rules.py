@@ -85,6 +85,7 @@ NAMES_WITHOUT_UNIT = {
     *(
         "look_accounts",
         "look_conditions",
+        "conditions_on_fill",
         "conditions_waiting",
         "watch_losing_streak",
         "look_day",
