@@ -6,7 +6,7 @@ from typing import Any
 from engine.kinds import BracketStatus, BreakerAction, BreakerStatus, GroupKind, Scope
 from tests.twin.breakers import NOT_ARMED, Breaker
 from tests.twin.engine import Twin
-from tests.twin.machine import Machine
+from tests.twin.machine import Machine, Reading
 from tests.twin.rows import Bracket, Leg
 from tests.twin.transport import Connection
 
@@ -30,7 +30,7 @@ def same(what: str, engine: Mapping[str, Any], twin: Mapping[str, Any]) -> None:
     assert not differing, f"{what}: engine and twin differ in {differing}"
 
 
-def compare_risk(machine: Machine, twin: Twin) -> None:
+def compare_risk(machine: Machine | Reading, twin: Twin) -> None:
     _compare_counts(machine, twin)
     rows = {row["number"]: row for row in machine.rows("brackets") if row["status"] not in _GONE}
     live = {row.number: row for row in twin.live_rows()}
@@ -54,7 +54,7 @@ def compare_risk(machine: Machine, twin: Twin) -> None:
 _GONE = (BracketStatus.NONE, BracketStatus.CLOSED)
 
 
-def _compare_counts(machine: Machine, twin: Twin) -> None:
+def _compare_counts(machine: Machine | Reading, twin: Twin) -> None:
     state = machine.state
     expected = {name: twin.counts.get(name, 0) for name in _COUNTS} | {"brackets_open": len(twin.live_rows())}
     if twin.day_ends_ts_ns:
@@ -76,7 +76,7 @@ def _compare_leg(what: str, engine: Any, leg: Leg) -> None:
     same(what, found, {"filled_lots": leg.filled_lots} | ({"order": order} if order else {}))
 
 
-def _compare_blocks(machine: Machine, twin: Twin) -> None:
+def _compare_blocks(machine: Machine | Reading, twin: Twin) -> None:
     """How many breakers of each scope block entries."""
     blocking = [
         (twin.breaker_rules[row]["scope"], twin.breaker_rules[row]["scope_id"])

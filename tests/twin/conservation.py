@@ -14,7 +14,7 @@ from engine.kinds import (
     TradingState,
 )
 from tests.support import from_python
-from tests.twin.machine import Machine, rows_as_dicts
+from tests.twin.machine import Machine, Reading
 
 find_order = from_python(engine_orders.find_order)
 
@@ -23,6 +23,7 @@ OPEN = frozenset({1, 2, 3, 4, 6, 10, 11})
 # What the exchange has answered, and nothing is asked of it.
 SETTLED = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED, OrderStatus.HELD})
 LEGS = (OrderRole.STOP, OrderRole.TARGET)
+_GONE = (BracketStatus.NONE, BracketStatus.CLOSED)
 # What may lead to an order that opens: what somebody asked for, and what follows a target.
 _ASKS = frozenset({EventKind.SIGNAL, EventKind.ORDER_REQUESTED, EventKind.TIMER, EventKind.ORDER_FILLED})
 _MONEY = ("cost_units", "realized_units", "fees_units", "funding_units", "unrealized_units")
@@ -30,16 +31,18 @@ _MONEY = ("cost_units", "realized_units", "fees_units", "funding_units", "unreal
 Row = dict[str, Any]
 
 
-def check(machine: Machine) -> None:
+def check(machine: Machine | Reading, index_too: bool = True) -> None:
     """Money, slots and rows are conserved: nothing is lost, nothing is counted twice."""
     state = machine.state
     accounts = machine.rows("accounts")
-    positions = [rows_as_dicts(row) for row in state["positions"]]
+    positions = machine.grid("positions")
     orders = machine.rows("orders")
     for number, account in enumerate(accounts):
         _check_account(account, positions[number], bool(state.fault))
     _check_open_lots(orders, positions)
     _check_slots(state, orders)
+    if index_too:
+        _check_index(state, orders)
     _check_links(machine.rows("instruments"), orders, int(state.orders_open))
     _check_rows(machine, orders, positions)
     _check_strategies(machine)
@@ -58,16 +61,17 @@ class Watch:
         self.halted = False
         self.placed = 0
 
-    def check(self, event: Row, decisions: list[Row]) -> None:
+    def check(self, event: Row, decisions: list[Row], reading: Reading | None = None) -> None:
         """After an event: `check`, and that nobody ordered what nobody asked for."""
-        check(self.machine)
-        orders = {row["order"]: row for row in self.machine.rows("orders")}
+        reading = reading or Reading(self.machine)
+        check(reading, index_too=any(decision["kind"] == DecisionKind.PLACE_ORDER for decision in decisions))
+        orders = {row["order"]: row for row in reading.rows("orders")}
         for decision in decisions:
             if decision["kind"] == DecisionKind.PLACE_ORDER:
                 self.placed += 1
                 self._check_placed(event, orders.get(decision["order"]), decision)
-        assert self.placed == int(self.machine.state.orders_placed), "an order without a command"
-        state = self.machine.state
+        state = reading.state
+        assert self.placed == int(state.orders_placed), "an order without a command"
         self.halted = bool(state.fault) or int(state.trading_state) == TradingState.HALTED
 
     def _check_placed(self, event: Row, order: Row | None, decision: Row) -> None:
@@ -101,9 +105,9 @@ def _check_account(account: Row, positions: list[Row], faulted: bool) -> None:
         assert account[name] == sum(position[name] for position in positions), name
 
 
-def _check_strategies(machine: Machine) -> None:
+def _check_strategies(machine: Machine | Reading) -> None:
     """A strategy has what its parts of the instruments have together."""
-    pairs = [rows_as_dicts(row) for row in machine.state["pairs"]]
+    pairs = machine.grid("pairs")
     for number, strategy in enumerate(machine.rows("strategies")):
         for name in ("realized_units", "fees_units", "trades", "trades_won", "profit_units", "loss_units"):
             assert strategy[name] == sum(pair[name] for pair in pairs[number]), f"{name} of strategy {number}"
@@ -143,6 +147,10 @@ def _check_slots(state: Any, orders: list[Row]) -> None:
     ring = [int(state.free_slots[(head + i) % capacity]) for i in range(free)]
     assert len(set(ring)) == free
     assert set(ring) == closed
+
+
+def _check_index(state: Any, orders: list[Row]) -> None:
+    used_slots = [slot for slot, order in enumerate(orders, 1) if order["order"]]
     index = [slot for slot in state.order_slots.tolist() if slot]
     assert sorted(index) == used_slots
     for slot in used_slots:
@@ -171,8 +179,7 @@ def _check_links(instruments: list[Row], orders: list[Row], orders_open: int) ->
 
 def _check_rows(machine: Machine, orders: list[Row], positions: list[list[Row]]) -> None:
     state, rows = machine.state, machine.rows("brackets")
-    gone = (BracketStatus.NONE, BracketStatus.CLOSED)
-    live = [slot for slot, row in enumerate(rows, 1) if row["status"] not in gone]
+    live = [slot for slot, row in enumerate(rows, 1) if row["status"] not in _GONE]
     assert int(state.brackets_open) == len(live)
     assert int(state.bracket_slots_used) == len(live) + int(state.bracket_free_count)
     _check_free_rows(state, rows)
@@ -215,7 +222,7 @@ def _check_row(slot: int, row: Row, orders: list[Row]) -> None:
             assert leg["side"] == -row["side"], "a leg that would increase"
 
 
-def _check_legs(machine: Machine, rows: list[Row], orders: list[Row], positions: list[list[Row]]) -> None:
+def _check_legs(machine: Machine | Reading, rows: list[Row], orders: list[Row], positions: list[list[Row]]) -> None:
     """Where nothing is under way or was refused, stops are together no more than the position, and so are targets."""
     for number, instrument in enumerate(machine.rows("instruments")):
         ours = [order for order in orders if order["status"] in OPEN and order["instrument"] == number]
@@ -224,14 +231,23 @@ def _check_legs(machine: Machine, rows: list[Row], orders: list[Row], positions:
         if under_way or instrument["brackets_retry"] or not _as_asked(legs):
             continue
         held = positions[instrument["account"]][number]["quantity_lots"]
+        parts = [row["side"] * (row["entered_lots"] - row["exited_lots"]) for row in _live(rows, number)]
         for side in (1, -1):
+            # What is held the other way, and what was closed too much, is on order to be undone.
+            owed = sum(max(side * part, 0) for part in parts)
             for role in LEGS:
                 lots = sum(
                     order["quantity_lots"] - order["filled_lots"]
                     for order in legs
                     if order["side"] == side and order["order_role"] == role
                 )
-                assert lots <= max(-side * held, 0), "legs that could turn the position around"
+                assert lots <= max(owed - side * held, 0), "legs that could turn the position around"
+
+
+def _live(rows: list[Row], number: int) -> list[Row]:
+    """The live brackets of an instrument."""
+    brackets = [row for row in rows if row["group_kind"] == GroupKind.BRACKET and row["instrument"] == number]
+    return [row for row in brackets if row["status"] not in _GONE]
 
 
 def _as_asked(legs: list[Row]) -> bool:

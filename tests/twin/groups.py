@@ -136,13 +136,11 @@ class Groups(Rows):
     # Joining
 
     def _group_of(self, request: Event) -> Bracket | None:
-        for row in self.live_rows():
-            if row.group_kind != GroupKind.BRACKET and (row.strategy, row.group) == (
-                request["source"],
-                request["group"],
-            ):
-                return row
-        return None
+        if request["group_kind"] == GroupKind.NONE:
+            return None
+        wanted = request["source"], request["group"]
+        groups = [row for row in self.live_rows() if row.group_kind != GroupKind.BRACKET]
+        return next((row for row in groups if (row.strategy, row.group) == wanted), None)
 
     def _place_alone(self, request: Event) -> None:
         reducing = request["order_flags"] & OrderFlag.REDUCE_ONLY

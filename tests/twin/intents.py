@@ -313,8 +313,9 @@ class Intents(Sizing):
             and instrument.target_set
             and self.instrument_rules[number]["signal_mode"] == SignalMode.TARGETS
         ]
-        wanted = {number: self._difference(number, signal) for number in following}
+        wanted = {}
         for number in following:
+            wanted[number] = self._difference(number, signal)
             self._reduce(number, wanted[number])
         for number in following:
             if not self._is_reducing(account):

@@ -4,11 +4,12 @@ from collections.abc import Callable
 
 from hypothesis import note
 
+from engine.kinds import EventKind
 from tests.twin.compare import compare
 from tests.twin.compare_risk import compare_risk
 from tests.twin.conservation import Watch
 from tests.twin.engine import Twin
-from tests.twin.machine import SMALL_LIMITS, Machine
+from tests.twin.machine import SMALL_LIMITS, Machine, Reading
 
 Event = dict[str, int]
 Choose = Callable[[int], int]
@@ -28,9 +29,11 @@ class Together:
         decided = self.machine.tell(event)
         expected = self.twin.fold(event)
         assert decided == expected
-        compare(self.machine, self.twin)
-        compare_risk(self.machine, self.twin)
-        self.watch.check(event, decided)
+        reading = Reading(self.machine)
+        rules_too = event["kind"] == EventKind.CONFIGURATION_CHANGED or self.twin.seq % 64 == 0
+        compare(reading, self.twin, rules_too)
+        compare_risk(reading, self.twin)
+        self.watch.check(event, decided, reading)
 
 
 class Choices:

@@ -185,7 +185,7 @@ def test_flatten_closes_every_instrument_and_cancels_every_entry() -> None:
 
 
 def test_cancelling_all_orders_spares_legs_and_exits() -> None:
-    machine = machine_ready()
+    machine = machine_ready(limits=replace(LIMITS, brackets=5))
     entered(machine, 10)
     entered(machine, 5)
     machine.tell(signal(Action.CLOSE))
