@@ -371,7 +371,8 @@ class Brackets(Opening):
 
     def _stop_is_released(self, row: Bracket) -> bool:
         order = row.legs[0].order
-        return order is not None and order.is_open and order.order_type == OrderType.MARKET
+        live = order is not None and order.is_open
+        return bool(row.rules["held_by_engine"]) and live and order.status != OrderStatus.HELD
 
     def _is_reached(self, row: Bracket, leg: Leg) -> bool:
         """Whether the price has come to a leg that the engine holds."""

@@ -112,7 +112,7 @@ class Breakers(Watched):
         if breaker.status == BreakerStatus.ARMED and reached:
             self._trip(row, seen)
             return True
-        anyone = rule["condition"] in OF_THE_EVENT
+        anyone = rule["condition"] in OF_THE_EVENT or rule["scope"] == Scope.STRATEGY
         the_same = breaker.tripped_by is not None and (anyone or breaker.tripped_by.place == seen.place)
         if breaker.status == BreakerStatus.TRIPPED and the_same and not reached:
             breaker.due_ts_ns = self.ts_ns + rule["cooldown_ns"]
