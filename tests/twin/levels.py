@@ -45,10 +45,6 @@ class Levels(Hooks):
             )
         self._move(row, account, NONE, asked)
 
-    def on_sample(self, instrument: int) -> None:
-        super().on_sample(instrument)
-        self.update_instrument_level(instrument)
-
     def update_instrument_level(self, instrument: int) -> None:
         row, rules = self.instruments[instrument], self.instrument_rules[instrument]
         fast, slow = isqrt(row.variance_ppb2), isqrt(row.slow_variance_ppb2)
