@@ -7,6 +7,7 @@ import numpy as np
 from engine.breakers.conditions import covers_account, covers_instrument
 from engine.breakers.states import arm, disable, look_at_armed
 from engine.breakers.thresholds import watch_account, watch_everything
+from engine.checks.pace import on_rates_changed
 from engine.figures import set_day_ends
 from engine.jit import inner_kernel
 from engine.kinds import BreakerStatus, Condition, OperatorAction, Scope
@@ -34,6 +35,8 @@ def on_rules_changed(state: Any, outbox: Any, setting: Any, account: Any, instru
         for number in range(len(state.instruments)):
             state.instruments[number].sample_high_ticks = 0
             state.instruments[number].price_due_ts_ns = 0
+    elif setting < _ACCOUNT_BASE:
+        on_rates_changed(state)
     elif setting >= _RISK_STEP_BASE or _ACCOUNT_BASE <= setting < _INSTRUMENT_BASE:
         watch_account(state, account)
 
