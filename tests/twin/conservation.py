@@ -24,8 +24,13 @@ OPEN = frozenset({1, 2, 3, 4, 6, 10, 11})
 SETTLED = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED, OrderStatus.HELD})
 LEGS = (OrderRole.STOP, OrderRole.TARGET)
 _GONE = (BracketStatus.NONE, BracketStatus.CLOSED)
-# What may lead to an order that opens: what somebody asked for, and what follows a target.
-_ASKS = frozenset({EventKind.SIGNAL, EventKind.ORDER_REQUESTED, EventKind.TIMER, EventKind.ORDER_FILLED})
+# At the exchange: a cancel of one may have been refused.
+_KNOWN = frozenset({OrderStatus.ACCEPTED, OrderStatus.PARTIALLY_FILLED, OrderStatus.UNKNOWN})
+# What somebody asks for, and when an account is rebalanced towards its targets.
+_ASKS = frozenset({EventKind.SIGNAL, EventKind.ORDER_REQUESTED})
+_OCCASIONS = frozenset({EventKind.SIGNAL, EventKind.TIMER, EventKind.ORDER_FILLED})
+# What closes without being asked: breakers, and alerts of lots that no bracket holds any more.
+_CLOSERS = frozenset({DecisionKind.BREAKER_TRIPPED, DecisionKind.ALERT})
 _MONEY = ("cost_units", "realized_units", "fees_units", "funding_units", "unrealized_units")
 
 Row = dict[str, Any]
@@ -54,38 +59,70 @@ def check(machine: Machine | Reading, index_too: bool = True) -> None:
 
 
 class Watch:
-    """Follows a machine from event to event, for what must hold of a step and not of a state alone."""
+    """Follows what happens from event to event, for what must hold of a step and not of a state alone."""
 
-    def __init__(self, machine: Machine) -> None:
-        self.machine = machine
-        self.halted = False
+    def __init__(self) -> None:
+        self.trading_state = int(TradingState.ACTIVE)
         self.placed = 0
 
-    def check(self, event: Row, decisions: list[Row], reading: Reading | None = None) -> None:
-        """After an event: `check`, and that nobody ordered what nobody asked for."""
-        reading = reading or Reading(self.machine)
-        check(reading, index_too=any(decision["kind"] == DecisionKind.PLACE_ORDER for decision in decisions))
-        orders = {row["order"]: row for row in reading.rows("orders")}
-        for decision in decisions:
-            if decision["kind"] == DecisionKind.PLACE_ORDER:
-                self.placed += 1
-                self._check_placed(event, orders.get(decision["order"]), decision)
+    def check(self, event: Row, decisions: list[Row], reading: Reading) -> None:
+        """After an event: `check`, and that nobody ordered what nobody asked for, or what must not be ordered now."""
+        placed = [decision for decision in decisions if decision["kind"] == DecisionKind.PLACE_ORDER]
+        check(reading, index_too=bool(placed))
         state = reading.state
+        self.placed += len(placed)
         assert self.placed == int(state.orders_placed), "an order without a command"
-        self.halted = bool(state.fault) or int(state.trading_state) == TradingState.HALTED
-
-    def _check_placed(self, event: Row, order: Row | None, decision: Row) -> None:
-        if order is None:
+        before, self.trading_state = self.trading_state, int(state.trading_state)
+        if not placed:
             return
-        opens = order["order_role"] == OrderRole.ENTRY
-        opens = opens or (order["order_role"] == OrderRole.GROUPED and event["kind"] == EventKind.ORDER_REQUESTED)
-        opens = opens and not order["order_flags"] & OrderFlag.REDUCE_ONLY
-        if opens:
-            assert event["kind"] in _ASKS, "an entry without an intent"
-            assert not self.halted, "an entry while trading is halted"
-        if order["order_role"] in LEGS:
-            assert order["bracket_slot"] > 0, "a leg without a bracket"
-            assert order["order_flags"] & OrderFlag.REDUCE_ONLY, "a leg that could increase"
+        assert not state.fault, "an order of a faulty engine"
+        orders = {row["order"]: row for row in reading.rows("orders")}
+        closes = any(decision["kind"] in _CLOSERS for decision in decisions)
+        for decision in placed:
+            step = _Placed(reading, event["kind"], orders[decision["order"]])
+            step.check_intent(closes)
+            step.check_flags()
+            assert not step.opens or before == self.trading_state == TradingState.ACTIVE, "an entry while it must not"
+
+
+class _Placed:
+    """An order that an event led to."""
+
+    def __init__(self, reading: Reading, event_kind: int, order: Row) -> None:
+        self.event_kind, self.order, self.role = event_kind, order, order["order_role"]
+        slot, number = order["bracket_slot"], order["instrument"]
+        self.row = reading.rows("brackets")[slot - 1] if slot else None
+        self.instrument = reading.rows("instruments")[number]
+        position = reading.grid("positions")[order["account"]][number]
+        self.reducible_lots = -order["side"] * position["quantity_lots"]
+        self.reduces = bool(order["order_flags"] & OrderFlag.REDUCE_ONLY)
+        self.opens = self.role in (OrderRole.ENTRY, OrderRole.GROUPED) and not self.reduces
+
+    def check_intent(self, closes: bool) -> None:
+        """Entries are asked for, or follow a target; legs have a bracket; exits a bracket that closes, or a closer."""
+        follows = self.instrument["target_set"] and self.event_kind in _OCCASIONS
+        if self.role == OrderRole.ENTRY:
+            assert self.event_kind in _ASKS or follows, "an entry without an intent"
+        elif self.role == OrderRole.GROUPED:
+            grows = self.row is not None and self.row["group_kind"] == GroupKind.OTO
+            assert self.event_kind == EventKind.ORDER_REQUESTED or grows, "a member without a request"
+        elif self.role in LEGS:
+            assert self.row is not None, "a leg without a bracket"
+            assert self.row["status"] == BracketStatus.OPEN or self.order["cancel_asked"], "a leg of what is closed"
+            assert self.order["side"] == -self.row["side"], "a leg that would increase"
+            assert self.order["quantity_lots"] <= self.row["entered_lots"], "a leg without a position"
+        elif self.row is not None:
+            assert self.row["status"] == BracketStatus.CLOSING, "an exit of a bracket that does not close"
+        else:
+            asked = self.event_kind in _ASKS or self.event_kind == EventKind.OPERATOR_COMMAND
+            assert asked or follows or closes, "an exit without an intent"
+
+    def check_flags(self) -> None:
+        """What is reduce-only reduces; of members of OTO that is asked when they grow."""
+        if self.role in LEGS:
+            assert self.reduces, "a leg that may increase"
+        if self.reduces and self.role == OrderRole.EXIT:
+            assert self.order["quantity_lots"] <= self.reducible_lots, "a reduce-only order that increases"
 
 
 def _check_account(account: Row, positions: list[Row], faulted: bool) -> None:
@@ -189,6 +226,9 @@ def _check_rows(machine: Machine, orders: list[Row], positions: list[list[Row]])
     assert sorted(linked) == live
     for slot in live:
         _check_row(slot, rows[slot - 1], orders)
+    for order in orders:
+        if order["status"] in OPEN and order["order_role"] in LEGS:
+            assert order["bracket_slot"] in live, "a leg without a bracket"
     _check_legs(machine, rows, orders, positions)
 
 
@@ -213,13 +253,16 @@ def _rows_of(number: int, instrument: Row, rows: list[Row]) -> list[int]:
 
 
 def _check_row(slot: int, row: Row, orders: list[Row]) -> None:
-    """A live row waits for something: an order, or room for one. Its legs are there for what was entered."""
-    ours = [order for order in orders if order["order"] and order["bracket_slot"] == slot and order["status"] in OPEN]
-    if row["group_kind"] == GroupKind.BRACKET:
-        legs = [order for order in ours if order["order_role"] in LEGS]
-        assert row["entered_lots"] > 0 or not legs, "a leg without an entry"
-        for leg in legs:
-            assert leg["side"] == -row["side"], "a leg that would increase"
+    """The legs of a live bracket are there for what was entered, on the other side, and go when nothing is held."""
+    if row["group_kind"] != GroupKind.BRACKET:
+        return
+    legs = [order for order in orders if order["order"] and order["bracket_slot"] == slot and order["status"] in OPEN]
+    for leg in (order for order in legs if order["order_role"] in LEGS):
+        assert leg["order"] > row["entry_order"], "a leg of another bracket"
+        assert row["entered_lots"] > 0, "a leg without an entry"
+        assert leg["side"] == -row["side"], "a leg that would increase"
+        gone = row["status"] == BracketStatus.CLOSING
+        assert not gone or leg["cancel_asked"] or leg["status"] in _KNOWN, "a leg without a position"
 
 
 def _check_legs(machine: Machine | Reading, rows: list[Row], orders: list[Row], positions: list[list[Row]]) -> None:

@@ -82,8 +82,9 @@ class Groups(Rows):
             last = self.last_group.get(request["source"], 0)
             return None if request["group"] > last else (Reason.GROUP_INVALID, last, request["group"])
         alike = (row.group_kind, row.instrument) == (kind, request["instrument"])
-        filled = kind == GroupKind.OCO and request["quantity_lots"] <= sum(leg.filled_lots for leg in row.legs)
-        if not alike or len(row.legs) == LEGS_MAX or self._is_over(row) or filled:
+        filled = request["quantity_lots"] <= sum(leg.filled_lots for leg in row.legs)
+        over = kind == GroupKind.OCO and (self._is_over(row) or filled)
+        if not alike or len(row.legs) == LEGS_MAX or over:
             return Reason.GROUP_INVALID, LEGS_MAX, len(row.legs)
         return None
 

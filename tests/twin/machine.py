@@ -89,6 +89,10 @@ class Reading:
             self._read[table] = self._machine.rows(table)
         return self._read[table]  # type: ignore[no-any-return]
 
+    def figures(self, names: tuple[str, ...]) -> dict[str, int]:
+        """These figures of the state itself."""
+        return dict(zip(names, self.state[list(names)].item(), strict=True))
+
     def grid(self, table: str) -> list[list[dict[str, Any]]]:
         if table not in self._read:
             self._read[table] = self._machine.grid(table)

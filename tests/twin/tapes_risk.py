@@ -166,7 +166,8 @@ def fill(twin: Twin, choose: Choose) -> Event:
 def outside_fill(twin: Twin, choose: Choose) -> Event:
     """A fill that no order of ours explains: somebody sold elsewhere, a liquidation."""
     number = choose(INSTRUMENTS)
-    flags = 0 if twin.position(number).quantity_lots < 0 else int(FillFlag.SELL)
+    held = twin.position(number).quantity_lots if number in twin.instruments else 0
+    flags = 0 if held < 0 else int(FillFlag.SELL)
     fields = {"price_ticks": _near(twin, number, choose), "quantity_lots": 1 + choose(8), "fill_flags": flags}
     return event(EventKind.ORDER_FILLED, instrument=number, account=number, **fields)
 

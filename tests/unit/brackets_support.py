@@ -129,9 +129,7 @@ def _brief(item: dict[str, int]) -> Said:
     order = item.get("order", 0)
     if kind in (DecisionKind.REFUSAL, DecisionKind.ALERT):
         said = "refuse" if kind == DecisionKind.REFUSAL else "alert"
-        return (said, Reason(item["reason"]).name, item.get("limit", 0), item.get("observed", 0))[
-            : 4 if said[0] == "r" else 4
-        ]
+        return (said, Reason(item["reason"]).name, item.get("limit", 0), item.get("observed", 0))
     if kind == DecisionKind.BRACKET_CHANGED:
         change = BracketChange(item["bracket_change"]).name
         return (change, item["bracket"], item.get("held_lots", 0), Reason(item.get("reason", 0)).name)

@@ -413,7 +413,10 @@ def test_without_room_a_position_is_counted_as_uncovered_until_there_is() -> Non
     assert machine.state.uncovered_events == 0, "counted when it is over"
     assert tell(machine, timer()) == [("place", 5, "STOP", -4, 950)]
     assert machine.state.uncovered_events == row(machine).uncovered_events == 4
-    assert tell(machine, canceled(3), timer()) == [("CLOSED", 3, 0, "ENTRY_ENDED_UNFILLED"), ("place", 6, "LIMIT", -4, 1100)]
+    assert tell(machine, canceled(3), timer()) == [
+        ("CLOSED", 3, 0, "ENTRY_ENDED_UNFILLED"),
+        ("place", 6, "LIMIT", -4, 1100),
+    ]
 
 
 def test_a_fault_stops_everything() -> None:

@@ -169,7 +169,12 @@ def test_a_bracket_keeps_the_rules_of_when_it_was_ordered() -> None:
     rules = {"break_even_ppm": 0, "stop_value": 10, "held_by_engine": 1, "leg_policy": 1, "stop_optional": 1}
     machine.tell(*[rule(name, value) for name, value in rules.items()])
     bracket = row(machine)
-    assert (bracket.break_even_ppm, bracket.held_by_engine, bracket.leg_policy, bracket.stop_optional) == (20_000, 0, 0, 0)
+    assert (bracket.break_even_ppm, bracket.held_by_engine, bracket.leg_policy, bracket.stop_optional) == (
+        20_000,
+        0,
+        0,
+        0,
+    )
     assert tell(machine, quote(1020))[0] == ("BREAK_EVEN", 1, 10, "NONE")
 
 

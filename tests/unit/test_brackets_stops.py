@@ -157,10 +157,13 @@ def test_where_there_is_no_stop_yet_one_is_set(side: int) -> None:
     assert said == [("BREAK_EVEN", 1, 10, "NONE"), ("place", 3, "STOP", -10 * side, 1000)]
 
 
+TRAILS = [(Distance.TICKS, 1), (Distance.TICKS, 77)]
+TRAILS += [(Distance.PPM, ppm) for ppm in (1, 300, 45_678, 600_000, 2_000_000)]
+
+
 @pytest.mark.parametrize("side", [1, -1])
 @pytest.mark.parametrize("step", [0, 1, 13])
-@pytest.mark.parametrize("trail", [(Distance.TICKS, 1), (Distance.TICKS, 77), (Distance.PPM, 1), (Distance.PPM, 300),
-                                   (Distance.PPM, 45_678), (Distance.PPM, 600_000), (Distance.PPM, 2_000_000)])  # fmt: skip
+@pytest.mark.parametrize("trail", TRAILS)
 def test_looking_at_few_prices_finds_what_looking_at_all_does(side: int, step: int, trail: tuple[int, int]) -> None:
     """The prices at which a bracket is looked at are never too far away: a plain reckoning of every price agrees."""
     kind, value = trail
