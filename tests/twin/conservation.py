@@ -1,5 +1,6 @@
 """What must hold of a state after every event, whatever happened: read from the engine's state and decisions alone."""
 
+from collections import Counter
 from typing import Any
 
 from engine import orders as engine_orders
@@ -7,6 +8,7 @@ from engine.kinds import (
     BracketStatus,
     DecisionKind,
     EventKind,
+    FillFlag,
     GroupKind,
     OrderFlag,
     OrderRole,
@@ -34,6 +36,8 @@ _CLOSERS = frozenset({DecisionKind.BREAKER_TRIPPED, DecisionKind.ALERT})
 _MONEY = ("cost_units", "realized_units", "fees_units", "funding_units", "unrealized_units")
 
 Row = dict[str, Any]
+# An account, and an instrument.
+Place = tuple[int, int]
 
 
 def check(machine: Machine | Reading, index_too: bool = True) -> None:
@@ -64,6 +68,10 @@ class Watch:
     def __init__(self) -> None:
         self.trading_state = int(TradingState.ACTIVE)
         self.placed = 0
+        self.fills = 0
+        self.held_lots: dict[Place, int] = {}
+        # What fills have brought to each account, less their fees.
+        self.cash_units: Counter[int] = Counter()
 
     def check(self, event: Row, decisions: list[Row], reading: Reading) -> None:
         """After an event: `check`, and that nobody ordered what nobody asked for, or what must not be ordered now."""
@@ -72,29 +80,52 @@ class Watch:
         state = reading.state
         self.placed += len(placed)
         assert self.placed == int(state.orders_placed), "an order without a command"
+        self._check_money(event, reading)
         before, self.trading_state = self.trading_state, int(state.trading_state)
+        held_before, self.held_lots = self.held_lots, _held(reading)
         if not placed:
             return
         assert not state.fault, "an order of a faulty engine"
         orders = {row["order"]: row for row in reading.rows("orders")}
         closes = any(decision["kind"] in _CLOSERS for decision in decisions)
         for decision in placed:
-            step = _Placed(reading, event["kind"], orders[decision["order"]])
+            step = _Placed(reading, event["kind"], orders[decision["order"]], held_before)
             step.check_intent(closes)
             step.check_flags()
             assert not step.opens or before == self.trading_state == TradingState.ACTIVE, "an entry while it must not"
+
+    def _check_money(self, event: Row, reading: Reading) -> None:
+        """An account has what was paid in, what fills brought and what is held is worth; nothing else."""
+        fills, self.fills = self.fills, int(reading.state.fills)
+        if self.fills != fills:
+            unit = reading.rows("instruments")[event["instrument"]]["tick_lot_units"]
+            side = -1 if event["fill_flags"] & FillFlag.SELL else 1
+            fee = 0 if event["fill_flags"] & FillFlag.FEE_IN_BASE else event["fee"]
+            self.cash_units[event["account"]] -= side * event["quantity_lots"] * event["price_ticks"] * unit + fee
+        if reading.state.fault:
+            return
+        for number, account in enumerate(reading.rows("accounts")):
+            cash = account["deposits_units"] + account["funding_units"] + self.cash_units[number]
+            worth = account["long_units"] - account["short_units"]
+            assert account["equity_units"] == cash + worth, "money from nowhere"
+
+
+def _held(reading: Reading) -> dict[Place, int]:
+    positions = enumerate(reading.grid("positions"))
+    return {(account, number): row["quantity_lots"] for account, rows in positions for number, row in enumerate(rows)}
 
 
 class _Placed:
     """An order that an event led to."""
 
-    def __init__(self, reading: Reading, event_kind: int, order: Row) -> None:
+    def __init__(self, reading: Reading, event_kind: int, order: Row, held_before: dict[Place, int]) -> None:
         self.event_kind, self.order, self.role = event_kind, order, order["order_role"]
         slot, number = order["bracket_slot"], order["instrument"]
         self.row = reading.rows("brackets")[slot - 1] if slot else None
         self.instrument = reading.rows("instruments")[number]
-        position = reading.grid("positions")[order["account"]][number]
-        self.reducible_lots = -order["side"] * position["quantity_lots"]
+        # What is due is ordered before the event is booked.
+        place = order["account"], number
+        self.reducible_lots = max(-order["side"] * held.get(place, 0) for held in (held_before, _held(reading)))
         self.reduces = bool(order["order_flags"] & OrderFlag.REDUCE_ONLY)
         self.opens = self.role in (OrderRole.ENTRY, OrderRole.GROUPED) and not self.reduces
 

@@ -57,7 +57,7 @@ class Together:
     def copy(self, say: Say = silent) -> "Together":
         """Another pair that goes on from here."""
         other = Together(say)
-        other.twin, other.watch = copy.deepcopy(self.twin), copy.copy(self.watch)
+        other.twin, other.watch = copy.deepcopy(self.twin), copy.deepcopy(self.watch)
         other.machine = Machine(SMALL_LIMITS, self.machine.bytes.copy())
         other.told, other.decided = self.told.copy(), self.decided.copy()
         return other
@@ -106,6 +106,19 @@ def _begun(kind: str, number: int) -> Together:
     for event in KINDS[kind][number].prologue():
         both.tell(event)
     return both
+
+
+@cache
+def _twin_begun(kind: str, number: int) -> Twin:
+    twin = Twin(SMALL_LIMITS)
+    for event in KINDS[kind][number].prologue():
+        twin.fold(event)
+    return twin
+
+
+def begun_twin(kind: str, number: int) -> Twin:
+    """A twin alone, after the beginning of a tape."""
+    return copy.deepcopy(_twin_begun(kind, number))
 
 
 class Choices:
