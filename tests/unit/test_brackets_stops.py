@@ -252,6 +252,13 @@ def test_a_price_that_is_there_already_releases_at_once() -> None:
     ]
 
 
+def test_a_held_leg_that_fills_is_out_as_one_that_was_released() -> None:
+    machine = machine_ready(held_by_engine=1, **TICKS)
+    entered(machine)
+    assert tell(machine, fill(STOP, 4, 950, -1)) == [("amend", TARGET, -6, 1100)]
+    assert price(machine, 1200) == [], "the stop is out: it moves no more, and no target goes out"
+
+
 def test_once_the_stop_is_released_it_moves_no_more_and_no_target_goes_out() -> None:
     machine = machine_ready(held_by_engine=1, **TICKS)
     entered(machine)
