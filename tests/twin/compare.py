@@ -123,31 +123,31 @@ def _compare_pairs(machine: Reading, twin: Twin) -> None:
 
 def _compare_rules(machine: Reading, twin: Twin) -> None:
     """Every rule, by its row."""
-    state, limits, none = machine.state, machine.limits, Rules()
-    _same_rules("book", rules.BOOK, state.rules, twin.book)
-    for number in range(limits.accounts):
-        account = state.accounts[number]
-        _same_rules(f"account {number}", rules.ACCOUNT, account.rules, twin.account_rules.get(number, none))
-        steps = twin.risk_steps.get(number, {})
-        for row in range(rules.RISK_STEPS):
-            _same_rules(f"step {number}/{row}", rules.RISK_STEP, account.risk_steps[row], steps.get(row, none))
-    for number in range(limits.instruments):
-        instrument = state.instruments[number]
-        _same_rules(f"instrument {number}", rules.INSTRUMENT, instrument.rules, twin.instrument_rules.get(number, none))
-        for row in range(rules.WINDOWS_MAX):
-            found = twin.windows.get(number, {}).get(row, none)
-            _same_rules(f"window {number}/{row}", rules.WINDOW, instrument.windows[row], found)
-        for row in range(rules.TARGETS_MAX):
-            found = twin.target_rules.get(number, {}).get(row, none)
-            _same_rules(f"target {number}/{row}", rules.TARGET, instrument.targets[row], found)
-    for number in range(limits.strategies):
-        found = twin.strategy_rules.get(number, none)
-        _same_rules(f"strategy {number}", rules.STRATEGY, state.strategies[number].rules, found)
-        for instrument in range(limits.instruments):
-            found = twin.pair_rules.get((number, instrument), none)
-            _same_rules(f"pair {number}/{instrument}", rules.PAIR, state.pairs[number, instrument].rules, found)
+    none = Rules()
+    _same_rules("book", rules.BOOK, machine.state.rules.item(), twin.book)
+    for number, account in enumerate(machine.rows("accounts")):
+        _same_rules(f"account {number}", rules.ACCOUNT, account["rules"], twin.account_rules.get(number, none))
+        _same_rows(f"step {number}", rules.RISK_STEP, account["risk_steps"], twin.risk_steps.get(number, {}))
+    for number, instrument in enumerate(machine.rows("instruments")):
+        found = twin.instrument_rules.get(number, none)
+        _same_rules(f"instrument {number}", rules.INSTRUMENT, instrument["rules"], found)
+        _same_rows(f"window {number}", rules.WINDOW, instrument["windows"], twin.windows.get(number, {}))
+        _same_rows(f"target {number}", rules.TARGET, instrument["targets"], twin.target_rules.get(number, {}))
+    for number, strategy in enumerate(machine.rows("strategies")):
+        _same_rules(f"strategy {number}", rules.STRATEGY, strategy["rules"], twin.strategy_rules.get(number, none))
+        for place, pair in enumerate(machine.grid("pairs")[number]):
+            found = twin.pair_rules.get((number, place), none)
+            _same_rules(f"pair {number}/{place}", rules.PAIR, pair["rules"], found)
 
 
-def _same_rules(what: str, table: RuleTable, engine: Any, twin: Rules) -> None:
-    expected = [twin[name] for name in table.bounds]
-    assert list(engine.item()) == expected, f"rules of {what}: {list(engine.item())} and {expected}"
+def _same_rows(what: str, table: RuleTable, engine: Any, twin: Mapping[int, Rules]) -> None:
+    none = Rules()
+    for place, row in enumerate(engine.tolist()):
+        _same_rules(f"{what}/{place}", table, row, twin.get(place, none))
+
+
+def _same_rules(what: str, table: RuleTable, engine: tuple[int, ...], twin: Rules) -> None:
+    """What was never set is 0; most rows have nothing."""
+    if twin or any(engine):
+        expected = tuple([twin[name] for name in table.bounds])
+        assert engine == expected, f"rules of {what}: {engine} and {expected}"

@@ -35,13 +35,14 @@ class Machine:
         self.engine = engine_for(limits)
         self.limits = limits
         self.bytes = self.engine.new_state() if state is None else state
+        self._state = self.engine.view(self.bytes)
         self.outbox = self.engine.new_outbox()
         per_event = self.engine.outbox_layout["items"].shape[0]
         self.decisions = np.zeros((per_event + 1024) * DECISION_BYTES, dtype=np.uint8)
 
     @property
     def state(self) -> Any:
-        return self.engine.view(self.bytes)
+        return self._state
 
     def fold(self, tape: np.ndarray) -> np.ndarray:
         """Apply these events' bytes; returns the bytes of the decisions."""
