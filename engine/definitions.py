@@ -39,6 +39,7 @@ RISK_STEP_BASE, RISK_STEP_WORDS = RISK_STEP.base, words_of(RISK_STEP)
 # 10**18 units still fit the ledger: one unit of currency at the least.
 MONEY_DECIMALS_MAX = 18
 # A breaker's row begins with its rules.
+_BREAKER_ENABLED = BREAKER.number("enabled")
 BREAKER_BASE, BREAKER_WORDS = BREAKER.base, record([("words", "<i8", (BREAKER_ROW.itemsize // 8,))])
 
 
@@ -141,10 +142,21 @@ def change_setting(state: Any, change: Any, outbox: Any) -> Any:
         return np.int64(Reason.SETTING_UNKNOWN)
     if value < LOWEST[setting] or value > HIGHEST[setting]:
         return np.int64(Reason.VALUE_INVALID)
+    says_nothing_new = _is_that_already(state, change)
     reason = _change_rule(state, change)
-    if reason == Reason.NONE:
+    if reason == Reason.NONE and not says_nothing_new:
         on_rules_changed(state, outbox, setting, np.int64(change.account), np.int64(change.instrument), change.row)
     return reason
+
+
+@inner_kernel
+def _is_that_already(state: Any, change: Any) -> Any:
+    """Whether a breaker has a rule already; enabling it always says something."""
+    if change.setting < BREAKER_BASE or change.setting == _BREAKER_ENABLED:
+        return False
+    if change.row < 0 or change.row >= len(state.breakers):
+        return False
+    return overlay(state.breakers[change.row], BREAKER_WORDS).words[change.setting - BREAKER_BASE] == change.value
 
 
 @inner_kernel

@@ -157,11 +157,11 @@ def on_position_filled(state: Any, outbox: Any, account_number: Any, instrument_
 
 @inner_kernel
 def _cut(state: Any, outbox: Any, number: Any) -> None:
-    """Cut the youngest brackets until they hold no more than the position."""
+    """Cut the youngest brackets of the side of which the position has less than all of them hold together."""
     position = state.positions[state.instruments[number].account, number]
-    together = position.bracket_lots
-    side = np.int64(1) if together > 0 else np.int64(-1)
-    excess = side * together - max(side * position.quantity_lots, _ZERO)
+    loose = position.quantity_lots - position.bracket_lots
+    side = np.int64(1) if loose < 0 else np.int64(-1)
+    excess = abs(loose)
     slot = np.int64(state.instruments[number].first_bracket_slot)
     while slot != 0 and excess > 0:
         row = state.brackets[slot - 1]

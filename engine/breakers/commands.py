@@ -5,8 +5,9 @@ from typing import Any
 import numpy as np
 
 from engine.breakers.conditions import covers_account, covers_instrument
-from engine.breakers.states import arm, disable, look_at_armed
+from engine.breakers.states import arm, begin_cooling, disable, look_at_armed
 from engine.breakers.thresholds import watch_account, watch_everything
+from engine.checks.pace import on_rates_changed
 from engine.figures import set_day_ends
 from engine.jit import inner_kernel
 from engine.kinds import BreakerStatus, Condition, OperatorAction, Scope
@@ -17,6 +18,8 @@ _ACCOUNT_BASE = ACCOUNT.base
 _INSTRUMENT_BASE = INSTRUMENT.base
 _RISK_STEP_BASE = RISK_STEP.base
 _BREAKER_BASE = BREAKER.base
+_CONDITION = BREAKER.number("condition")
+_SCOPE_ID = BREAKER.number("scope_id")
 _ENABLED = BREAKER.number("enabled")
 _DAY_OFFSET = BOOK.number("day_offset_ns")
 _SAMPLE_INTERVAL = BOOK.number("sample_interval_ns")
@@ -34,19 +37,26 @@ def on_rules_changed(state: Any, outbox: Any, setting: Any, account: Any, instru
         for number in range(len(state.instruments)):
             state.instruments[number].sample_high_ticks = 0
             state.instruments[number].price_due_ts_ns = 0
+    elif setting < _ACCOUNT_BASE:
+        on_rates_changed(state)
     elif setting >= _RISK_STEP_BASE or _ACCOUNT_BASE <= setting < _INSTRUMENT_BASE:
         watch_account(state, account)
 
 
 @inner_kernel
 def _set_up(state: Any, outbox: Any, setting: Any, number: Any) -> None:
-    """A row is a breaker once it is enabled; a change while it is armed is looked at at once."""
+    """A row is a breaker once it is enabled; a change while it is armed is looked at at once.
+
+    Another condition or scope does not watch what tripped it: it cools.
+    """
     row = state.breakers[number]
     live = row.status >= BreakerStatus.ARMED
     watch_everything(state)
     if setting != _ENABLED:
         if row.status == BreakerStatus.ARMED:
             look_at_armed(state, outbox, number)
+        elif row.status == BreakerStatus.TRIPPED and _CONDITION <= setting <= _SCOPE_ID:
+            begin_cooling(state, outbox, number)
     elif row.enabled != 0 and not live:
         arm(state, outbox, number)
     elif row.enabled == 0 and live:

@@ -72,8 +72,15 @@ def look_at(state: Any, outbox: Any, number: Any, extent: Any) -> None:
                 return
             below = True
     if below and row.status == BreakerStatus.TRIPPED:
-        set_due(state, row, later(state.ts_ns, row.cooldown_ns))
-        change_to(state, outbox, number, np.int64(BreakerStatus.COOLING))
+        begin_cooling(state, outbox, number)
+
+
+@inner_kernel
+def begin_cooling(state: Any, outbox: Any, number: Any) -> None:
+    """What tripped a breaker is over."""
+    row = state.breakers[number]
+    set_due(state, row, later(state.ts_ns, row.cooldown_ns))
+    change_to(state, outbox, number, np.int64(BreakerStatus.COOLING))
 
 
 @inner_kernel

@@ -45,12 +45,12 @@ def look(state: Any, outbox: Any) -> None:
     if (conditions & state.conditions_waiting) != 0:
         _look_at_waiting(state, outbox, conditions)
     moved = state.attention_accounts
-    number = np.int64(0)
+    account = np.int64(0)
     while moved != 0:
-        if moved & _ONE and number < len(state.accounts) and state.accounts[number].defined:
-            update_account_level(state, outbox, number)
+        if moved & _ONE and account < len(state.accounts) and state.accounts[account].defined:
+            update_account_level(state, outbox, account)
         moved = moved >> 1
-        number += 1
+        account += 1
     if (state.look_conditions & _ON_SAMPLE) != 0 and state.look_instrument > 0 and state.look_invalid == 0:
         update_instrument_level(state, outbox, state.look_instrument - 1)
     _wait_anew(state)

@@ -22,8 +22,27 @@ def _wait_ns(rate: Any, window_ns: Any, full_ts_ns: Any, ts_ns: Any) -> Any:
     if rate == 0 or window_ns < rate:
         return np.int64(0)
     interval_ns = window_ns // rate
-    missing_ns = min(max(full_ts_ns - ts_ns, np.int64(0)), rate * interval_ns)
+    missing_ns = max(full_ts_ns - ts_ns, np.int64(0))
     return max(missing_ns - (rate - 1) * interval_ns, np.int64(0))
+
+
+@inner_kernel
+def _at_most_empty(rate: Any, window_ns: Any, full_ts_ns: Any, ts_ns: Any) -> Any:
+    """When a bucket whose rule was changed is full again: one that is empty now is at the latest."""
+    if rate == 0 or window_ns < rate:
+        return full_ts_ns
+    filling_ns = window_ns // rate * rate
+    return min(full_ts_ns, ts_ns + filling_ns) if ts_ns <= _LATEST_NS - filling_ns else full_ts_ns
+
+
+@inner_kernel
+def on_rates_changed(state: Any) -> None:
+    """After a rate or its window was set: what was taken under the old rule holds nobody up longer than the new one."""
+    rules = state.rules
+    full = _at_most_empty(rules.order_rate, rules.order_rate_window_ns, state.order_rate_full_ts_ns, state.ts_ns)
+    state.order_rate_full_ts_ns = full
+    full = _at_most_empty(rules.cancel_rate, rules.cancel_rate_window_ns, state.cancel_rate_full_ts_ns, state.ts_ns)
+    state.cancel_rate_full_ts_ns = full
 
 
 @inner_kernel

@@ -1,6 +1,6 @@
-"""Tapes on which the engine once was wrong, the smallest that show it: each is folded by engine and twin.
+"""Tapes on which engine and twin once differed, the smallest that show it: each is folded by both.
 
-A tape is a file of lines. The first says what was wrong, each other one is an event: `kind` by name, and its
+A tape is a file of lines. The first says what it is about, each other one is an event: `kind` by name, and its
 fields that are not 0.
 """
 
@@ -32,3 +32,5 @@ def test_engine_and_twin_agree_on_what_once_was_wrong(tape: Path) -> None:
     both = Together()
     for item in events_of(tape):
         both.tell(item)
+        both.crash()
+    both.replay()

@@ -262,11 +262,9 @@ class Brackets(Opening):
         return self.position(instrument).quantity_lots - together
 
     def _cut_brackets(self, instrument: int) -> None:
-        rows = self.live_brackets(instrument)
-        together = sum(row.side * row.held for row in rows)
-        side = 1 if together > 0 else -1
-        excess = abs(together) - max(side * self.position(instrument).quantity_lots, 0)
-        for row in rows:
+        loose = self._loose(instrument)
+        side, excess = (1 if loose < 0 else -1), abs(loose)
+        for row in self.live_brackets(instrument):
             if excess > 0 and row.side == side and row.held > 0:
                 cut = min(excess, row.held)
                 row.exited_lots += cut
@@ -371,7 +369,8 @@ class Brackets(Opening):
 
     def _stop_is_released(self, row: Bracket) -> bool:
         order = row.legs[0].order
-        return order is not None and order.is_open and order.order_type == OrderType.MARKET
+        live = order is not None and order.is_open
+        return bool(row.rules["held_by_engine"]) and live and order.status != OrderStatus.HELD
 
     def _is_reached(self, row: Bracket, leg: Leg) -> bool:
         """Whether the price has come to a leg that the engine holds."""

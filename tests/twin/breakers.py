@@ -24,6 +24,8 @@ NOT_THERE = (BreakerStatus.NONE, BreakerStatus.DISABLED)
 # In the scope of which the next figure counts, whoever it is of.
 OF_THE_EVENT = (Condition.REJECTS, Condition.REQUEST_FAILURES, Condition.FILL_SLIPPAGE, Condition.CLOCK_SKEW)
 IN_A_WINDOW = (Condition.PRICE_JUMP, Condition.REJECTS, Condition.REQUEST_FAILURES)
+# With another one of these a breaker does not watch what tripped it.
+_WATCHED = [rules.BREAKER.number(name) for name in ("condition", "scope", "scope_id")]
 ALL, ACCOUNT, INSTRUMENT, STRATEGY = Scope
 SCOPES = {
     Condition.ACCOUNT_DRAWDOWN: (ALL, ACCOUNT),
@@ -112,12 +114,15 @@ class Breakers(Watched):
         if breaker.status == BreakerStatus.ARMED and reached:
             self._trip(row, seen)
             return True
-        anyone = rule["condition"] in OF_THE_EVENT
+        anyone = rule["condition"] in OF_THE_EVENT or rule["scope"] == Scope.STRATEGY
         the_same = breaker.tripped_by is not None and (anyone or breaker.tripped_by.place == seen.place)
         if breaker.status == BreakerStatus.TRIPPED and the_same and not reached:
-            breaker.due_ts_ns = self.ts_ns + rule["cooldown_ns"]
-            self._change(row, BreakerStatus.COOLING)
+            self._begin_cooling(row)
         return False
+
+    def _begin_cooling(self, row: int) -> None:
+        self.breakers[row].due_ts_ns = self.ts_ns + self.breaker_rules[row]["cooldown_ns"]
+        self._change(row, BreakerStatus.COOLING)
 
     def _trip(self, row: int, seen: Seen) -> None:
         breaker, rule = self.breakers[row], self.breaker_rules[row]
@@ -208,6 +213,8 @@ class Breakers(Watched):
         if setting != rules.BREAKER.number("enabled"):
             if breaker.status == BreakerStatus.ARMED:
                 self._look_when_armed(row)
+            elif breaker.status == BreakerStatus.TRIPPED and setting in _WATCHED:
+                self._begin_cooling(row)
         elif enabled and breaker.status in NOT_THERE:
             self._arm(row)
         elif not enabled and breaker.status not in NOT_THERE:

@@ -1,12 +1,12 @@
 """Whether the engine's brackets, groups, breakers, connections and days are what the twin says."""
 
-from collections.abc import Mapping
 from typing import Any
 
 from engine.kinds import BracketStatus, BreakerAction, BreakerStatus, GroupKind, Scope
 from tests.twin.breakers import NOT_ARMED, Breaker
+from tests.twin.compare import same
 from tests.twin.engine import Twin
-from tests.twin.machine import Machine
+from tests.twin.machine import Reading
 from tests.twin.rows import Bracket, Leg
 from tests.twin.transport import Connection
 
@@ -24,13 +24,7 @@ _OF_BRACKET = (
 _COUNTS = ("brackets_opened", "breaker_trips", "uncovered_events", "exits_overfilled", "legs_lost")
 
 
-def same(what: str, engine: Mapping[str, Any], twin: Mapping[str, Any]) -> None:
-    """Every figure that the twin names is the engine's too."""
-    differing = {name: (int(engine[name]), int(twin[name])) for name in twin if int(engine[name]) != int(twin[name])}
-    assert not differing, f"{what}: engine and twin differ in {differing}"
-
-
-def compare_risk(machine: Machine, twin: Twin) -> None:
+def compare_risk(machine: Reading, twin: Twin) -> None:
     _compare_counts(machine, twin)
     rows = {row["number"]: row for row in machine.rows("brackets") if row["status"] not in _GONE}
     live = {row.number: row for row in twin.live_rows()}
@@ -54,12 +48,11 @@ def compare_risk(machine: Machine, twin: Twin) -> None:
 _GONE = (BracketStatus.NONE, BracketStatus.CLOSED)
 
 
-def _compare_counts(machine: Machine, twin: Twin) -> None:
-    state = machine.state
+def _compare_counts(machine: Reading, twin: Twin) -> None:
     expected = {name: twin.counts.get(name, 0) for name in _COUNTS} | {"brackets_open": len(twin.live_rows())}
     if twin.day_ends_ts_ns:
         expected |= {"day_ends_ts_ns": twin.day_ends_ts_ns, "week_ends_ts_ns": twin.week_ends_ts_ns}
-    same("state", {name: state[name] for name in expected}, expected)
+    same("state", machine.figures(tuple(expected)), expected)
 
 
 def _compare_row(engine: dict[str, Any], row: Bracket) -> None:
@@ -76,7 +69,7 @@ def _compare_leg(what: str, engine: Any, leg: Leg) -> None:
     same(what, found, {"filled_lots": leg.filled_lots} | ({"order": order} if order else {}))
 
 
-def _compare_blocks(machine: Machine, twin: Twin) -> None:
+def _compare_blocks(machine: Reading, twin: Twin) -> None:
     """How many breakers of each scope block entries."""
     blocking = [
         (twin.breaker_rules[row]["scope"], twin.breaker_rules[row]["scope_id"])

@@ -79,8 +79,11 @@ class Definitions(Hooks):
         table, name = found  # type: ignore[misc]
         lowest, highest = table.bounds[name]
         require(lowest <= event["value"] <= highest, Reason.VALUE_INVALID)
-        self._rules_of(table, event)[name] = event["value"]
-        self.on_rules_changed(event["setting"], event["account"], event["instrument"], event["row"])
+        row = self._rules_of(table, event)
+        says_nothing_new = table is rules.BREAKER and name != "enabled" and row[name] == event["value"]
+        row[name] = event["value"]
+        if not says_nothing_new:
+            self.on_rules_changed(event["setting"], event["account"], event["instrument"], event["row"])
 
     def _rules_of(self, table: rules.RuleTable, event: Event) -> Rules:
         """The row of rules that the event's scope names."""

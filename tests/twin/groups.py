@@ -82,8 +82,9 @@ class Groups(Rows):
             last = self.last_group.get(request["source"], 0)
             return None if request["group"] > last else (Reason.GROUP_INVALID, last, request["group"])
         alike = (row.group_kind, row.instrument) == (kind, request["instrument"])
-        filled = kind == GroupKind.OCO and request["quantity_lots"] <= sum(leg.filled_lots for leg in row.legs)
-        if not alike or len(row.legs) == LEGS_MAX or self._is_over(row) or filled:
+        filled = request["quantity_lots"] <= sum(leg.filled_lots for leg in row.legs)
+        over = kind == GroupKind.OCO and (self._is_over(row) or filled)
+        if not alike or len(row.legs) == LEGS_MAX or over:
             return Reason.GROUP_INVALID, LEGS_MAX, len(row.legs)
         return None
 
@@ -136,13 +137,11 @@ class Groups(Rows):
     # Joining
 
     def _group_of(self, request: Event) -> Bracket | None:
-        for row in self.live_rows():
-            if row.group_kind != GroupKind.BRACKET and (row.strategy, row.group) == (
-                request["source"],
-                request["group"],
-            ):
-                return row
-        return None
+        if request["group_kind"] == GroupKind.NONE:
+            return None
+        wanted = request["source"], request["group"]
+        groups = [row for row in self.live_rows() if row.group_kind != GroupKind.BRACKET]
+        return next((row for row in groups if (row.strategy, row.group) == wanted), None)
 
     def _place_alone(self, request: Event) -> None:
         reducing = request["order_flags"] & OrderFlag.REDUCE_ONLY

@@ -1,6 +1,6 @@
 """Signals in the twin: kept, combined, and made into orders that open, close or follow a target."""
 
-from engine.kinds import Action, DecisionKind, OrderFlag, OrderRole, OrderStatus, OrderType, SignalMode, TradingState
+from engine.kinds import Action, DecisionKind, OrderFlag, OrderRole, OrderType, SignalMode, TradingState
 from engine.reasons import Reason
 from tests.twin.base import LOTS_MAX, PPM, Event
 from tests.twin.orders import Order
@@ -140,7 +140,7 @@ class Intents(Sizing):
         """Held and on its way; a side that is being ordered does not count what is being cancelled of the other."""
         lots = self.position(number).quantity_lots
         for order in self.orders.open(number):
-            going = order.status == OrderStatus.PENDING_CANCEL and order.order_type != OrderType.MARKET
+            going = order.cancel_asked and order.order_type != OrderType.MARKET
             if not order.is_leg and not (side and order.side == -side and going):
                 lots += order.side * order.left_lots
         return lots
@@ -313,8 +313,9 @@ class Intents(Sizing):
             and instrument.target_set
             and self.instrument_rules[number]["signal_mode"] == SignalMode.TARGETS
         ]
-        wanted = {number: self._difference(number, signal) for number in following}
+        wanted = {}
         for number in following:
+            wanted[number] = self._difference(number, signal)
             self._reduce(number, wanted[number])
         for number in following:
             if not self._is_reducing(account):

@@ -45,10 +45,6 @@ class Levels(Hooks):
             )
         self._move(row, account, NONE, asked)
 
-    def on_sample(self, instrument: int) -> None:
-        super().on_sample(instrument)
-        self.update_instrument_level(instrument)
-
     def update_instrument_level(self, instrument: int) -> None:
         row, rules = self.instruments[instrument], self.instrument_rules[instrument]
         fast, slow = isqrt(row.variance_ppb2), isqrt(row.slow_variance_ppb2)
@@ -58,8 +54,12 @@ class Levels(Hooks):
         self._move(row, row.account, instrument, [[(Reason.RISK_BY_VOLATILITY, step, ratio)] for step in steps])
 
     def _move(self, row: object, account: int, instrument: int, asked: list[list[Asked]]) -> None:
-        """Up at once; down where the lowered thresholds hold a lower level, and not before the hold is over."""
+        """Up at once; down where the lowered thresholds hold a lower level, and not before the hold is over.
+
+        One that is not set (0) is never reached, one that is lowered to 0 always.
+        """
         level: int = row.risk_level  # type: ignore[attr-defined]
+        asked = [[item for item in step if item[1] > 0] for step in asked]
         lowered = [[(why, self._lowered(account, at), figure) for why, at, figure in step] for step in asked]
         above, below = _highest(asked), _highest(lowered)
         if above > level:
@@ -67,9 +67,8 @@ class Levels(Hooks):
             self._say_level(row, account, instrument, above, reached[0])
         elif below < level:
             held = self.ts_ns - row.risk_level_ts_ns < self.account_rules[account]["risk_hold_ns"]  # type: ignore[attr-defined]
-            named = [item for item in lowered[level - 1] if item[1] > 0]
             if not held:
-                self._say_level(row, account, instrument, below, named[0] if named else (0, 0, 0))
+                self._say_level(row, account, instrument, below, next(iter(lowered[level - 1]), (0, 0, 0)))
 
     def _say_level(self, row: object, account: int, instrument: int, level: int, why: Asked) -> None:
         before: int = row.risk_level  # type: ignore[attr-defined]
@@ -90,7 +89,7 @@ class Levels(Hooks):
 
 def _is_reached(item: Asked) -> bool:
     _, threshold, figure = item
-    return threshold > 0 and figure >= threshold
+    return figure >= threshold
 
 
 def _highest(asked: list[list[Asked]]) -> int:

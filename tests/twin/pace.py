@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from engine import rules
 from engine.state import RECENT_INTENTS, Limits
 from tests.twin.base import Rules
 from tests.twin.hooks import Hooks
@@ -31,6 +32,12 @@ class Bucket:
         if rate and self._missing(rate, gain_ns, now_ns) < rate:
             self.full_ts_ns = max(self.full_ts_ns, now_ns) + gain_ns
 
+    def change(self, book: Rules, now_ns: int) -> None:
+        """After a new rule: what was taken under the old one leaves it empty at the most."""
+        rate, gain_ns = self._rule(book)
+        if gain_ns:
+            self.full_ts_ns = min(self.full_ts_ns, now_ns + rate * gain_ns)
+
     def until_next(self, book: Rules, now_ns: int) -> tuple[int, int]:
         """(the rate, ns until there is a token); 0 ns where there is one."""
         rate, gain_ns = self._rule(book)
@@ -45,6 +52,12 @@ class Pace(Hooks):
         self.order_bucket, self.cancel_bucket = Bucket("order"), Bucket("cancel")
         self.intents: list[tuple[int, tuple[int, int, int, int, int]]] = []
         self.executions: dict[int, list[int]] = {}
+
+    def on_rules_changed(self, setting: int, account: int, instrument: int, row: int) -> None:
+        super().on_rules_changed(setting, account, instrument, row)
+        if setting < rules.ACCOUNT.base:
+            self.order_bucket.change(self.book, self.ts_ns)
+            self.cancel_bucket.change(self.book, self.ts_ns)
 
     def take_order_token(self) -> None:
         self.order_bucket.take(self.book, self.ts_ns)

@@ -280,13 +280,21 @@ def seeded_choices(seed: int) -> Choose:
 
 
 def seeded_tape(seed: int, count: int) -> np.ndarray:
-    """The bytes of `count` events, the same for the same seed."""
+    """The bytes of `count` events, the same for the same seed: half of them about brackets and breakers, then all."""
     choose = seeded_choices(seed)
     twin = Twin(SMALL_LIMITS)
-    events = prologue()
-    for item in events:
-        twin.fold(item)
+    flavours = tapes_risk.OF_BRACKETS + tapes_risk.OF_BREAKERS
+    told = tapes_risk.prologue()
+    events: list[Event] = []
     while len(events) < count:
-        events.append(next_event(twin, choose))
-        twin.fold(events[-1])
+        if len(events) == count // 2:
+            told = prologue()
+        if told:
+            made = told.pop(0) | {"ts_ns": twin.ts_ns}
+        elif len(events) < count // 2:
+            made = tapes_risk.next_event(twin, choose, flavours[len(events) // 100 % len(flavours)])
+        else:
+            made = next_event(twin, choose)
+        twin.fold(made)
+        events.append(made)
     return encode(*events)

@@ -69,7 +69,7 @@ def prologue() -> list[Event]:
 
 def next_event(twin: Twin, choose: Choose, makers: list[Maker]) -> Event:
     """Something that may happen to what is open, or to what watches it."""
-    made = makers[choose(len(makers))](twin, choose)
+    made = twin.planned.pop(0) if twin.planned else makers[choose(len(makers))](twin, choose)
     made["ts_ns"] = twin.ts_ns + step_of_time(twin, choose)
     if "ts_exchange_ns" in made and made["kind"] != EventKind.BAR and choose(4) == 3:
         made["ts_exchange_ns"] = max(made["ts_ns"] + choose(9) - 4, 1)
@@ -166,7 +166,8 @@ def fill(twin: Twin, choose: Choose) -> Event:
 def outside_fill(twin: Twin, choose: Choose) -> Event:
     """A fill that no order of ours explains: somebody sold elsewhere, a liquidation."""
     number = choose(INSTRUMENTS)
-    flags = 0 if twin.position(number).quantity_lots < 0 else int(FillFlag.SELL)
+    held = twin.position(number).quantity_lots if number in twin.instruments else 0
+    flags = 0 if held < 0 else int(FillFlag.SELL)
     fields = {"price_ticks": _near(twin, number, choose), "quantity_lots": 1 + choose(8), "fill_flags": flags}
     return event(EventKind.ORDER_FILLED, instrument=number, account=number, **fields)
 
@@ -275,9 +276,32 @@ _DISTANCE_VALUES = {
 }
 
 
+# Rules of brackets that do something only together.
+_TOGETHER: list[dict[str, tuple[int, ...]]] = [
+    {
+        "trail_distance": (2,),
+        "trail_value": (1, 3, 8),
+        "trail_activation_ppm": (0, 0, 10_000),
+        "trail_step_ticks": (0, 1),
+    },
+    {"trail_distance": (3,), "trail_value": (20_000, 60_000), "trail_activation_ppm": (0, 20_000)},
+    {"trail_distance": (4,), "trail_value": (1_000_000, 2_500_000), "atr_samples": (2, 5)},
+    {"stop_optional": (1,), "stop_distance": (0, 2), "break_even_ppm": (10_000, 40_000)},
+    {"held_by_engine": (1,), "trail_distance": (2,), "trail_value": (2, 5)},
+    {"leg_policy": (0, 0, 1), "leg_replacements_max": (1, 2, 0)},
+]
+
+
 def bracket_rule(twin: Twin, choose: Choose) -> Event:
     """How brackets of an instrument are made."""
     number = choose(INSTRUMENTS)
+    if choose(6) == 5:
+        names = _TOGETHER[choose(len(_TOGETHER))]
+        made = [
+            setting(rules.INSTRUMENT, name, _one(values, choose), instrument=number) for name, values in names.items()
+        ]
+        twin.planned += made[1:]
+        return made[0]
     if choose(4) == 3:
         row = choose(4)
         name = ("target_distance", "target_value", "target_share_ppm")[choose(3)]

@@ -78,6 +78,10 @@ class Watched(Figures):
         self.day_began = False
         self.trade_closed: set[int] = set()
         self.equity_before = {number: account.equity_units for number, account in self.ledger.accounts.items()}
+        self.marks_before = {number: self._marks(number) for number in self.instruments}
+
+    def _marks(self, number: int) -> tuple[int, int]:
+        return self.instruments[number].long_mark_ticks, self.instruments[number].short_mark_ticks
 
     def accounts_moved(self) -> set[int]:
         """The accounts whose equity is another than before the event, or that closed a trade."""
@@ -164,8 +168,8 @@ class Watched(Figures):
     def _see_instrument(self, condition: Condition, number: int, figure: int) -> None:
         self.seen.append(Seen(condition, figure, {ALL: 0, INSTRUMENT: number}, instrument=number))
 
-    def _holders(self, number: int) -> set[tuple[int, int]]:
-        return {(account, instrument) for account, instrument in self.ledger.positions if instrument == number}
+    def _positions_in(self, number: int) -> set[tuple[int, int]]:
+        return {(account, number) for account in self.ledger.accounts}
 
     def on_day_due(self) -> None:
         began = self.ts_ns >= self.day_ends_ts_ns
@@ -180,7 +184,7 @@ class Watched(Figures):
         super().on_filled(fill, order)
         account, instrument = fill["account"], fill["instrument"]
         self.accounts_seen.add(account)
-        self.positions_seen.add((account, instrument))
+        self.positions_seen |= self._positions_in(instrument)
         if order is None:
             return
         self.strategies_seen.add(order.strategy)
@@ -223,9 +227,9 @@ class Watched(Figures):
     def on_timer(self) -> None:
         super().on_timer()
         self.accounts_seen |= set(self.ledger.accounts)
-        self.positions_seen |= set(self.ledger.positions)
         self.strategies_seen |= set(self.strategies)
         for number, instrument in sorted(self.instruments.items()):
+            self.positions_seen |= self._positions_in(number)
             never = instrument.market_events == 0
             age = UNKNOWN if never else self.ts_ns - instrument.market_ts_ns
             self._see_instrument(Condition.STALE_DATA, number, age)
@@ -243,10 +247,10 @@ class Watched(Figures):
         super().on_price_invalid(instrument)
         for condition in OF_PRICES:
             self._see_instrument(condition, instrument, UNKNOWN)
-        for account, number in sorted(self._holders(instrument)):
-            if self.ledger.position(account, number).quantity_lots:
-                scopes = {ALL: 0, ACCOUNT: account, INSTRUMENT: number}
-                self.seen.append(Seen(Condition.POSITION_LOSS, UNKNOWN, scopes, account=account, instrument=number))
+        for account, number in sorted(self._positions_in(instrument)):
+            scopes = {ALL: 0, ACCOUNT: account, INSTRUMENT: number}
+            figure = UNKNOWN if self.ledger.position(account, number).quantity_lots else 0
+            self.seen.append(Seen(Condition.POSITION_LOSS, figure, scopes, account=account, instrument=number))
 
     def on_sample(self, instrument: int) -> None:
         super().on_sample(instrument)
@@ -258,7 +262,8 @@ class Watched(Figures):
     def on_market_event(self, event: Event) -> None:
         super().on_market_event(event)
         number = event["instrument"]
-        self.positions_seen |= self._holders(number)
+        if self._marks(number) != self.marks_before.get(number):
+            self.positions_seen |= self._positions_in(number)
         if event["kind"] == EventKind.QUOTE:
             middle = (event["bid_ticks"] + event["ask_ticks"]) // 2
             self._see_instrument(Condition.SPREAD, number, ppm_of(event["ask_ticks"] - event["bid_ticks"], middle))

@@ -275,6 +275,17 @@ def test_an_outside_sale_cuts_the_youngest() -> None:
     assert tell(machine, canceled(5), canceled(6)) == [("CLOSED", 2, 0, "POSITION_SMALLER_THAN_BRACKET")]
 
 
+def test_what_another_bracket_closed_too_much_covers_no_legs() -> None:
+    """An outside sale while too much of one bracket is on order back: the other gives way, its legs would sell more."""
+    machine = machine_ready()
+    entered(machine, 10)
+    entered(machine, 5)
+    tell(machine, fill(TARGET, 10, 1100, SELL), fill(STOP, 10, 950, SELL))
+    assert (machine.position(1, 2).quantity_lots, row(machine).repairing_lots) == (-5, 10)
+    assert tell(machine, fill(0, 2, 1000, SELL))[0] == ("CUT", 2, 3, "POSITION_SMALLER_THAN_BRACKET")
+    assert tell(machine, fill(0, 8, 1000, SELL))[0] == ("CUT", 2, 0, "POSITION_SMALLER_THAN_BRACKET")
+
+
 def test_a_position_of_another_account_is_not_that_of_the_bracket() -> None:
     machine = machine_ready()
     machine.tell(event(EventKind.ACCOUNT_DEFINED, account=0))

@@ -157,15 +157,13 @@ def test_where_there_is_no_stop_yet_one_is_set(side: int) -> None:
     assert said == [("BREAK_EVEN", 1, 10, "NONE"), ("place", 3, "STOP", -10 * side, 1000)]
 
 
+TRAILS = [(Distance.TICKS, 1), (Distance.TICKS, 77)]
+TRAILS += [(Distance.PPM, ppm) for ppm in (1, 300, 45_678, 600_000, 2_000_000)]
+
+
 @pytest.mark.parametrize("side", [1, -1])
 @pytest.mark.parametrize("step", [0, 1, 13])
-@pytest.mark.parametrize(
-    "trail",
-    [
-        *((Distance.TICKS, 1), (Distance.TICKS, 77), (Distance.PPM, 1), (Distance.PPM, 300)),
-        *((Distance.PPM, 45_678), (Distance.PPM, 600_000), (Distance.PPM, 2_000_000)),
-    ],
-)
+@pytest.mark.parametrize("trail", TRAILS)
 def test_looking_at_few_prices_finds_what_looking_at_all_does(side: int, step: int, trail: tuple[int, int]) -> None:
     """The prices at which a bracket is looked at are never too far away: a plain reckoning of every price agrees."""
     kind, value = trail
@@ -252,6 +250,13 @@ def test_a_price_that_is_there_already_releases_at_once() -> None:
         ("place", TARGET, "LIMIT", -10, 1100),
         ("release", STOP, "MARKET", -10, 0),
     ]
+
+
+def test_a_held_leg_that_fills_is_out_as_one_that_was_released() -> None:
+    machine = machine_ready(held_by_engine=1, **TICKS)
+    entered(machine)
+    assert tell(machine, fill(STOP, 4, 950, -1)) == [("amend", TARGET, -6, 1100)]
+    assert price(machine, 1200) == [], "the stop is out: it moves no more, and no target goes out"
 
 
 def test_once_the_stop_is_released_it_moves_no_more_and_no_target_goes_out() -> None:

@@ -74,6 +74,18 @@ def test_arming_comes_before_the_event_that_brings_the_time() -> None:
     assert [item["reason"] for item in of_kind(decided, DecisionKind.REFUSAL)] == [Reason.BREAKER_TRIPPED]
 
 
+@pytest.mark.parametrize(("name", "value", "then"), [
+    ("condition", Condition.STALE_DATA, COOLING), ("scope", Scope.ACCOUNT, COOLING), ("scope_id", 1, COOLING),
+    ("condition", Condition.DAILY_LOSS, TRIPPED), ("limit", 90_000, TRIPPED), ("actions", BreakerAction.ALERT, TRIPPED),
+])  # fmt: skip
+def test_another_condition_or_scope_lets_it_cool(name: str, value: int, then: BreakerStatus) -> None:
+    desk = losing_desk(RearmRule.CLEAR, HOUR_NS)
+    desk.quote(98)
+    assert desk.status() == TRIPPED
+    desk.breaker_rule(name, value)
+    assert desk.status() == then
+
+
 @pytest.mark.parametrize("condition", [
     Condition.ACCOUNT_DRAWDOWN, Condition.DAILY_LOSS, Condition.WEEKLY_LOSS, Condition.POSITION_LOSS,
 ])  # fmt: skip

@@ -126,6 +126,24 @@ def test_order_rate() -> None:
     assert ask(state) == (Reason.ORDER_RATE_MAX, 3, 33)
 
 
+def test_a_shorter_window_lets_orders_out_sooner() -> None:
+    """What was taken under the old rule leaves the bucket empty, not emptier."""
+    machine = Machine(SMALL_LIMITS)
+
+    def set_rule(name: str, value: int, ts_ns: int) -> int:
+        change = {"setting": BOOK.number(name), "value": value}
+        machine.tell(event(EventKind.CONFIGURATION_CHANGED, ts_ns, **change))
+        return int(machine.state.order_rate_full_ts_ns)
+
+    set_rule("order_rate", 2, 10)
+    set_rule("order_rate_window_ns", 3_600_000, 10)
+    machine.state.order_rate_full_ts_ns = 3_600_010
+    assert set_rule("order_rate", 4, 20) == 3_600_010, "the time stays"
+    assert set_rule("order_rate_window_ns", 0, 30) == 3_600_010, "also where there is none"
+    assert set_rule("order_rate_window_ns", 60, 40) == 100
+    assert set_rule("order_rate_window_ns", 3_600_000, 50) == 100
+
+
 def test_cancel_rate_has_a_bucket_of_its_own() -> None:
     state = new_state()
     state.rules.cancel_rate, state.rules.cancel_rate_window_ns = 1, 10

@@ -4,6 +4,7 @@ from dataclasses import replace
 
 import pytest
 
+from engine.arithmetic import MONEY_MAX
 from engine.kinds import Action, BracketStatus, EventKind, OperatorAction, OrderFlag, OrderType, TradingState
 from engine.reasons import Reason
 from tests.twin.events import event
@@ -157,6 +158,23 @@ def test_without_room_the_rest_is_said() -> None:
     assert tell(machine, FLATTEN) == [("alert", "ORDER_TABLE_FULL", 0, 9)]
 
 
+def test_where_the_lots_on_order_do_not_fit_the_rest_is_said() -> None:
+    machine = plain_ready()
+    tell(machine, fill(0, 10), requested(MONEY_MAX, limit_ticks=1, order_flags=OrderFlag.SELL))
+    assert tell(machine, FLATTEN) == [("cancel", 1), ("alert", "MONEY_OVERFLOW", 0, 10)]
+
+
+def test_cancelling_entries_spares_market_orders_and_what_reduces() -> None:
+    machine = plain_ready()
+    reduces = {"order_flags": OrderFlag.SELL | OrderFlag.REDUCE_ONLY, "group_kind": 2}
+    tell(machine, fill(0, 10), signal(Action.BUY, 15), signal(Action.BUY, 20, limit_ticks=900))
+    tell(machine, requested(5, limit_ticks=800), requested(5, limit_ticks=1200, group=1, **reduces))
+    tell(machine, requested(5, limit_ticks=700, group_kind=2, group=2))
+    cancelled = [item[1] for item in tell(machine, FLATTEN) if item[0] == "cancel"]
+    assert cancelled == [5, 3, 2]
+    assert [machine.order(number).order_type for number in (1, 4)] == [OrderType.MARKET, OrderType.LIMIT]
+
+
 @pytest.mark.parametrize(("named", "expected"), [(0, 2), (1, 1), (2, 2), (60_000, 2)])
 def test_a_closing_belongs_to_the_one_that_is_named_or_holds_most(named: int, expected: int) -> None:
     machine = plain_ready()
@@ -185,7 +203,7 @@ def test_flatten_closes_every_instrument_and_cancels_every_entry() -> None:
 
 
 def test_cancelling_all_orders_spares_legs_and_exits() -> None:
-    machine = machine_ready()
+    machine = machine_ready(limits=replace(LIMITS, brackets=5))
     entered(machine, 10)
     entered(machine, 5)
     machine.tell(signal(Action.CLOSE))

@@ -230,7 +230,7 @@ def test_a_member_that_comes_later_is_placed_for_what_is_left() -> None:
     tell(machine, oco(10), oco(10, 800), fill(1, 4))
     assert tell(machine, oco(9, 700)) == [("place", 3, "LIMIT", 5, 700)]
     assert tell(machine, oco(4, 700)) == [("refuse", "GROUP_INVALID", 5, 3)]
-    assert tell(machine, fill(3, 5)) == [("amend", 1, 5, 900), ("cancel", 2)] or True
+    assert tell(machine, amended(2, 6), fill(3, 5)) == [("amend", 1, 5, 900), ("amend", 2, 1, 800)]
 
 
 def test_one_triggers_the_others() -> None:
@@ -328,6 +328,23 @@ def test_a_group_that_is_over_takes_nobody() -> None:
     assert tell(machine, oco(10, group=3)) == [("refuse", "GROUP_INVALID", 5, 2)]
     assert tell(machine, oco(10, group=2)) == [("refuse", "GROUP_INVALID", 3, 2)]
     assert tell(machine, oco(10, group=4))[0][0] == "place"
+
+
+def test_a_member_may_come_after_the_first_has_filled_while_another_lives() -> None:
+    machine = ready()
+    tell(machine, oto(10), oto(10, 1000, order_flags=REDUCES), fill(1, 10))
+    assert tell(machine, oto(6, 0, **STOP)) == [("place", 3, "STOP", -6, 950)]
+    assert tell(machine, fill(2, 10, 1000, SELL), fill(3, 6, 950, SELL)) == []
+    assert status(machine) == BracketStatus.CLOSED
+
+
+def test_a_request_of_no_group_belongs_to_none_whatever_number_it_gives() -> None:
+    machine = ready()
+    tell(machine, oto(10), oto(10, 1000, order_flags=REDUCES))
+    late = requested(6, limit_ticks=1000, group=1, order_flags=REDUCES)
+    assert tell(machine, late) == [("refuse", "REDUCE_ONLY_WOULD_INCREASE", 0, 6)]
+    assert tell(machine, requested(6, limit_ticks=800, group=1)) == [("place", 2, "LIMIT", 6, 800)]
+    assert machine.order(2).bracket_slot == 0
 
 
 def test_members_are_not_on_their_way() -> None:
