@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import INT64_MAX, PPM, mul_div, ppm_part_up, share
+from engine.arithmetic import INT64_MAX, PPM, mul_div, ppm_part, ppm_part_up
 from engine.jit import inner_kernel
 from engine.kinds import Condition
 
@@ -200,8 +200,10 @@ def close_sample(state: Any, number: Any, instrument: Any, high: Any, low: Any, 
     instrument.samples += 1
     if instrument.samples > 1:
         _estimate(instrument, before, high, low, close)
-    state.look_conditions = state.look_conditions | LOOK_AT_VOLATILITY
-    state.look_instrument = number + 1
+    waited_for = (state.conditions_waiting & LOOK_AT_VOLATILITY) != 0
+    if waited_for or instrument.risk_level > 0 or state.accounts[instrument.account].watch_volatility != 0:
+        state.look_conditions = state.look_conditions | LOOK_AT_VOLATILITY
+        state.look_instrument = number + 1
 
 
 @inner_kernel
@@ -218,7 +220,14 @@ def _estimate(instrument: Any, before: Any, high: Any, low: Any, close: Any) -> 
     rules = instrument.rules
     weight = rules.variance_weight_ppm if rules.variance_weight_ppm > 0 else _VARIANCE_WEIGHT_PPM
     slow_weight = rules.slow_variance_weight_ppm if rules.slow_variance_weight_ppm > 0 else _SLOW_VARIANCE_WEIGHT_PPM
-    instrument.variance_ppb2 += share(square - instrument.variance_ppb2, weight, PPM)
-    instrument.slow_variance_ppb2 += share(square - instrument.slow_variance_ppb2, slow_weight, PPM)
+    instrument.variance_ppb2 += _part(square - instrument.variance_ppb2, weight)
+    instrument.slow_variance_ppb2 += _part(square - instrument.slow_variance_ppb2, slow_weight)
     samples = rules.atr_samples if rules.atr_samples > 0 else _ATR_SAMPLES
-    instrument.atr_microticks += share(true_range - instrument.atr_microticks, _ONE, samples)
+    above = true_range - instrument.atr_microticks
+    instrument.atr_microticks += above // samples if above >= 0 else -(-above // samples)
+
+
+@inner_kernel
+def _part(amount: Any, ppm: Any) -> Any:
+    """amount * ppm / 10**6, towards zero."""
+    return ppm_part(amount, ppm) if amount >= 0 else -ppm_part(-amount, ppm)

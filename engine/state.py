@@ -98,6 +98,8 @@ ACCOUNT = record(
         "recover_drawdown_units",
         # the losing streak from which on the end of a trade can move the risk level; 0: none can, -1: any
         "watch_losing_streak",
+        # whether the volatility of an instrument can move its risk level
+        "watch_volatility",
         # trades, in the order they were closed
         "trades",
         "trades_won",

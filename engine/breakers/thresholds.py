@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.arithmetic import INT64_MAX, PPM
 from engine.breakers.conditions import AT_A_FILL, ON_EQUITY, covers_account, covers_instrument, has
-from engine.checks.levels import level_watch, streak_watch
+from engine.checks.levels import level_watch, streak_watch, volatility_moves_level
 from engine.estimates import ALWAYS, share_up
 from engine.jit import inner_kernel
 from engine.kinds import BreakerAction, BreakerStatus, Condition, Scope
@@ -84,6 +84,7 @@ def watch_account(state: Any, account_number: Any) -> None:
     account = state.accounts[account_number]
     rise_units, fall_units = level_watch(state, account_number)
     account.watch_losing_streak = streak_watch(account)
+    account.watch_volatility = np.int64(volatility_moves_level(account))
     account.watch_equity_units = _NEVER_LOW
     account.watch_drawdown_units = rise_units
     account.recover_drawdown_units = fall_units

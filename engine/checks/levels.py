@@ -199,6 +199,15 @@ def streak_watch(account: Any) -> Any:
 
 
 @inner_kernel
+def volatility_moves_level(account: Any) -> Any:
+    """Whether a step of an account is reached by volatility."""
+    ratios_ppm = np.int64(0)
+    for number in range(RISK_STEPS):
+        ratios_ppm = ratios_ppm | account.risk_steps[number].volatility_ratio_ppm
+    return ratios_ppm != 0
+
+
+@inner_kernel
 def level_watch(state: Any, account_number: Any) -> Any:
     """Drawdowns (of the guarded peak, in units) at which an account's level has to be looked at: (rise, fall).
 

@@ -88,6 +88,7 @@ NAMES_WITHOUT_UNIT = {
         "conditions_on_fill",
         "conditions_waiting",
         "watch_losing_streak",
+        "watch_volatility",
         "look_day",
         "look_instrument",
         "look_invalid",
