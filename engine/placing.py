@@ -48,7 +48,7 @@ def place_order(
     and that the lots fit.
     """
     closes = role != OrderRole.ENTRY and (role != OrderRole.GROUPED or (flags & OrderFlag.REDUCE_ONLY) != 0)
-    assert quantity_lots > 0 and state.strategies[strategy].defined != 0
+    assert quantity_lots > 0 and (closes or state.strategies[strategy].defined != 0)
     assert state.fault == 0 and (closes or state.trading_state == TradingState.ACTIVE)
     assert bracket_slot != 0 or (role != OrderRole.STOP and role != OrderRole.TARGET)
     command = next_command(state, outbox, np.int64(DecisionKind.PLACE_ORDER))

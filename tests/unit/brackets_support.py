@@ -1,6 +1,5 @@
 """A machine with one bracketed instrument, and the words of a tape about it."""
 
-from dataclasses import replace
 from typing import Any
 
 from engine.kinds import (
@@ -23,7 +22,7 @@ from engine.rules import INSTRUMENT, TARGET
 from tests.twin.events import event
 from tests.twin.machine import SMALL_LIMITS, Machine
 
-LIMITS = replace(SMALL_LIMITS, orders=32, brackets=4)
+LIMITS = SMALL_LIMITS
 OPEN = {int(s) for s in OrderStatus} - {0, 5, 7, 8, 9}
 Said = tuple[Any, ...]
 

@@ -5,11 +5,10 @@ from typing import Any
 from engine import rules
 from engine.kinds import AccountKind, Action, DecisionKind, EventKind, OrderFlag, Setting
 from engine.reasons import Reason
-from engine.state import Limits
 from tests.twin.events import event
-from tests.twin.machine import Machine
+from tests.twin.machine import SMALL_LIMITS, Machine
 
-LIMITS = Limits(accounts=2, instruments=3, orders=16, brackets=4, strategies=4, breakers=2)
+LIMITS = SMALL_LIMITS
 EQUITY = 1_000_000
 
 
