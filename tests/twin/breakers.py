@@ -251,6 +251,9 @@ class Breakers(Watched):
         super().on_breakers_due()
         for row, breaker in sorted(self.breakers.items()):
             if breaker.status == BreakerStatus.COOLING and breaker.due_ts_ns <= self.ts_ns:
+                rule = self.breaker_rules[row]
+                if rule["condition"] == Condition.LOSING_STREAK and rule["rearm_rule"] != RearmRule.CLEAR:
+                    self._clear(row)
                 self._arm(row)
 
     def on_breaker_command(self, operator: Event) -> None:
