@@ -218,10 +218,11 @@ def _on_fill(state: Any, fill: Any, outbox: Any) -> Any:
     if slot == NOT_BOOKED or state.fault != 0:
         return np.int64(Reason.NONE)
     book_strategy_fill(state, fill, slot)
+    # Before brackets: a new order may take the slot of one that this fill closes.
+    on_filled(state, outbox, fill, slot)
     if slot != 0 and state.orders[slot - 1].bracket_slot != 0:
         on_order_changed(state, outbox, slot, entered_lots(fill, state.orders[slot - 1]), fill.price_ticks)
     on_position_filled(state, outbox, account, number)
-    on_filled(state, outbox, fill, slot)
     if state.instruments[number].target_set != 0:
         _attend(state, outbox)
         rebalance(state, outbox, account)
