@@ -160,6 +160,8 @@ class Market(Hooks):
         self.on_filled(fill, order)
         if order is not None and order.bracket is not None:
             self.on_order_changed(order, fill["quantity_lots"], fill["price_ticks"])
+            if (order.account, order.instrument) != (account, number):
+                self.on_position_filled(order.account, order.instrument)
         self.on_position_filled(account, number)
         if position.trades != trades:
             self.on_trade_closed(fill, order)

@@ -294,6 +294,15 @@ def test_a_position_of_another_account_is_not_that_of_the_bracket() -> None:
     assert tell(machine, fill(0, 50, 1000, SELL) | {"account": 0}) == []
 
 
+def test_an_entry_that_is_booked_elsewhere_leaves_no_legs() -> None:
+    machine = machine_ready()
+    machine.tell(event(EventKind.ACCOUNT_DEFINED, account=0), signal(Action.BUY, 10))
+    said = tell(machine, fill(1, 10) | {"account": 0})
+    assert ("CUT", 1, 0, "POSITION_SMALLER_THAN_BRACKET") in said
+    assert [item for item in said if item[0] == "cancel"] == [("cancel", 2), ("cancel", 3)]
+    assert status(machine) == BracketStatus.CLOSING
+
+
 def test_more_of_a_position_than_the_bracket_s_is_nobody_s_concern() -> None:
     machine = machine_ready()
     entered(machine)
