@@ -73,7 +73,7 @@ class Breakers(Watched):
         self.gather()
         for row in sorted(self.breakers):
             for seen in sorted(self._seen_by(row), key=lambda seen: seen.place):
-                if self._look(row, seen):
+                if self._makes_sense(row) and self._look(row, seen):
                     break
         for account in sorted(self.accounts_moved()):
             self.update_account_level(account)
