@@ -174,10 +174,13 @@ def _measure(
 def run_waiting_bench(what: str, events: int | None = None) -> dict[str, Any]:
     """What a tick costs with few and many resting orders, or open brackets, that do not trigger.
 
-    `what` is "resting" or "brackets"; nanoseconds, medians of several runs.
+    `what` is "resting" or "brackets"; nanoseconds, medians of several runs. Raises UserError.
     """
-    count = events or _WAITING_EVENTS
+    count = _WAITING_EVENTS if events is None else events
     work = WORKLOADS["ticks"]
+    most = work.segment_events - max(WAITING) - 1
+    if not 1 <= count <= most:
+        raise UserError(f"--events is {count}, expected 1 to {most}")
     chunk = next(work.chunks(work.segment_events))
     times: dict[int, list[float]] = {number: [] for number in WAITING}
     for _ in range(_RUNS):

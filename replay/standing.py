@@ -161,7 +161,7 @@ def _breaker(row: Any, number: int, names: Names) -> Json:
         "condition": Condition(int(row["condition"])).name.lower(),
         "status": BreakerStatus(int(row["status"])).name.lower(),
         "limit": figure_text(int(row["condition"]), int(row["limit"]), names),
-        "observed": figure_text(int(row["condition"]), int(row["observed"]), names),
+        "observed": figure_text(int(row["condition"]), int(row["observed"]), names) if row["trips"] else None,
         "trips": int(row["trips"]),
         "tripped": time_text(int(row["tripped_ts_ns"])) if row["trips"] else None,
     }

@@ -31,8 +31,8 @@ def backtest(configuration: Path, /, *, journal: Path | None = None, output: Out
     configuration
         The run's TOML file.
     journal
-        The journal's folder; journals/<name of the run> where not given. The journal of an earlier backtest of
-        the same name is replaced.
+        The journal's folder; journals/NAME where not given, with the name of the run. The journal of an earlier
+        backtest of the same name is replaced.
     """
     from adapters.cli.backtesting import backtest as run
 

@@ -6,7 +6,7 @@ from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapters.cli.console import prepare_engine, print_json, print_pairs, print_table, progress, shown
+from adapters.cli.console import counted, prepare_engine, print_json, print_pairs, print_table, progress, shown
 from adapters.errors import UserError
 from adapters.report.amounts import duration_text
 
@@ -213,7 +213,7 @@ def _print_portfolio(portfolio: Json) -> None:
         [(head + (benchmark if key == "beta" else ""), "text"), (portfolio[key], form)] for key, head, form in _RATIOS
     ]
     _print_figures(
-        f"{currency}: {portfolio['returns']:,} returns of {', '.join(portfolio['accounts'])}", ("", ""), rows
+        f"{currency}: {counted(portfolio['returns'], 'return')} of {', '.join(portfolio['accounts'])}", ("", ""), rows
     )
     for basis, title in (("equity", "the equity's own returns"), ("positions", "what is held, over the tape's prices")):
         _print_tails(f"{currency}: value at risk by {title}", portfolio["value_at_risk"][basis], currency)

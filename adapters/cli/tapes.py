@@ -5,7 +5,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapters.cli.console import prepare_engine, print_json, print_pairs, print_table, progress, shown, tell
+from adapters.cli.console import counted, prepare_engine, print_json, print_pairs, print_table, progress, shown, tell
 from adapters.errors import Divergence, JournalDamaged
 from adapters.report.amounts import time_text
 
@@ -61,10 +61,6 @@ def replay(journal: Path, until: str | None, output: str) -> int:
     return 0
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
-
-
 def _per_second(count: int, wall_s: float) -> int:
     return round(count / wall_s) if wall_s > 0 else 0
 
@@ -106,12 +102,17 @@ def _print_replay(result: Mapping[str, Any]) -> None:
             ("held", "entry_price", "stop_price", "targets"),
         )
     if result["breakers"]:
-        _print_entries("Breakers", result["breakers"], ("name", "condition", "status"), ("limit", "observed", "trips"))
+        _print_entries(
+            "Breakers",
+            [{**breaker, "last_trip_at": breaker["observed"]} for breaker in result["breakers"]],
+            ("name", "condition", "status"),
+            ("limit", "trips", "last_trip_at"),
+        )
 
 
 _EXACT = (
     *("quantity", "filled", "entry_price", "mark_price", "limit_price", "trigger_price"),
-    *("held", "stop_price", "targets", "limit", "observed", "trips"),
+    *("held", "stop_price", "targets", "limit", "trips", "last_trip_at"),
 )
 
 
@@ -208,7 +209,7 @@ def _print_verified(result: Mapping[str, Any]) -> None:
             ("Result", "ok: what was recorded is what the tape leads to"),
             (
                 "Events",
-                f"{result['events']:,} in {_counted(result['blocks'], 'block')} ({result['events_per_s']:,} a second)",
+                f"{result['events']:,} in {counted(result['blocks'], 'block')} ({result['events_per_s']:,} a second)",
             ),
             ("Decisions", f"{result['decisions']:,} recomputed and compared"),
             ("Snapshots", f"{result['snapshots_checked']:,} compared"),

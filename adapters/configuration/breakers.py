@@ -7,7 +7,7 @@ from typing import Any
 from adapters.configuration.rule_sections import BreakerSection
 from adapters.configuration.rules import RuleList, Scope
 from adapters.configuration.terms import Instrument, Location, Problem, whole
-from adapters.configuration.values import PPM, nearest, parse_decimal, parse_duration, parse_fraction
+from adapters.configuration.values import PPM, nearest, parse_decimal, parse_duration, parse_fraction, shown
 from engine.kinds import Condition, RearmRule
 from engine.kinds import Scope as BreakerScope
 from engine.rules import BREAKER, RING_TIMES
@@ -136,7 +136,7 @@ def _limit(value: Any, condition: Condition, watched: Sequence[Instrument], at: 
 
 def _count(value: Any) -> int:
     if isinstance(value, bool) or not isinstance(value, int):
-        raise ValueError(f"expected a whole number, found {value!r}")
+        raise ValueError(f"expected a whole number, found {shown(value)}")
     return value
 
 

@@ -1,11 +1,13 @@
 """How an instrument enters and protects a position: signals, sizing and brackets, from their sections to rules."""
 
+from decimal import Decimal
+
 from adapters.configuration.rule_sections import BracketSection, SignalsSection, SizingSection
 from adapters.configuration.rules import Layer, RuleList, Scope
 from adapters.configuration.sections import File, InstrumentSection
 from adapters.configuration.terms import Instrument, Location, Problem
 from adapters.configuration.values import PPM
-from engine.kinds import AccountKind, SignalMode, SizingMethod
+from engine.kinds import AccountKind, Distance, SignalMode, SizingMethod
 from engine.rules import INSTRUMENT, TARGET
 
 # The keys of each sizing method: those it needs, and those it can have.
@@ -82,12 +84,28 @@ def _check_sizing(sizing: SizingSection, at: Location, instrument: Instrument, i
         raise Problem((*at, missing), "expected win_rate and payoff together, or neither for the strategy's own trades")
     if "win_rate" in given and "trades_min" in given:
         raise Problem((*at, "trades_min"), "expected it only without win_rate, for the strategy's own trades")
+    if sizing.kelly_win_ppm and sizing.kelly_payoff_ppm:
+        _check_kelly(sizing.kelly_win_ppm, sizing.kelly_payoff_ppm, at)
     if method == SizingMethod.FIXED_QUANTITY and instrument.order_quantity_lots == 0:
         raise Problem((*at, "method"), f"expected an order_quantity of {instrument.symbol}, found none")
     if method == SizingMethod.RISK_BASED and not has_stop:
         raise Problem((*at, "method"), f'expected a bracket of {instrument.symbol} with a stop, or stop = "signal"')
     if is_cash and (sizing.fraction_ppm or 0) > PPM:
         raise Problem((*at, "fraction"), "expected at most 1 on a cash account")
+
+
+def _check_kelly(win_ppm: int, payoff_ppm: int, at: Location) -> None:
+    """Refuse figures by which nothing is ever bet: the engine would refuse every entry."""
+    if win_ppm - (PPM - win_ppm) * PPM // payoff_ppm <= 0:
+        least = Decimal(PPM - win_ppm) / win_ppm
+        raise Problem(
+            (*at, "payoff"),
+            f"expected more than {least:.6g}, which wins nothing at that win_rate; found {_of(payoff_ppm)}",
+        )
+
+
+def _of(ppm: int) -> str:
+    return f"{Decimal(ppm) / PPM:f}"
 
 
 def _add_bracket(rules: RuleList, bracket: BracketSection, at: Location, scope: Scope) -> None:
@@ -116,6 +134,11 @@ def _check_bracket(bracket: BracketSection, at: Location) -> None:
     ):
         if value is not None and needed is None:
             raise Problem((*at, key), f"expected {needs} with it, found none")
+    trail, step_ticks = bracket.trail, bracket.trail_step_ticks
+    if trail and trail.kind == Distance.TICKS and (step_ticks or 0) > trail.value:
+        raise Problem(
+            (*at, "trailing_step"), f"expected at most the distance of trailing, {trail.value}; found {step_ticks}"
+        )
     shares = 0
     for row, target in enumerate(bracket.targets):
         shares += target.share_ppm

@@ -45,7 +45,7 @@ def _fraction(value: Decimal) -> Decimal:
 
 def _longer_than_nothing(duration_ns: int) -> int:
     if duration_ns == 0:
-        raise ValueError("expected a duration above 0, found none")
+        raise ValueError("expected a duration above 0, found 0")
     return duration_ns
 
 

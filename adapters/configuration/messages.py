@@ -1,7 +1,6 @@
 """What is wrong with a configuration, in one line: the file, the line, the key and what was expected."""
 
 import re
-from decimal import Decimal
 from pathlib import Path
 from typing import Any, get_args
 
@@ -11,7 +10,7 @@ from pydantic_core import ErrorDetails
 from adapters.configuration.fields import Section
 from adapters.configuration.sections import File
 from adapters.configuration.terms import Location
-from adapters.configuration.values import nearest
+from adapters.configuration.values import nearest, shown
 
 _PART = r"(?:[A-Za-z0-9_-]+|\"[^\"]*\"|'[^']*')"
 _PARTS = rf"{_PART}(?:\s*\.\s*{_PART})*"
@@ -45,11 +44,11 @@ def first_problem(error: ValidationError) -> tuple[Location, str]:
     if kind == "missing":
         return location, _EXPECTED[kind]
     if kind == "literal_error":
-        return location, f"expected {detail['ctx']['expected']}, found {_shown(found)}"
+        return location, f"expected {detail['ctx']['expected']}, found {shown(found)}"
     if kind == "too_long":
         return location, f"expected at most {detail['ctx']['max_length']} entries, found more"
     expected = _EXPECTED.get(kind, detail["msg"][:1].lower() + detail["msg"][1:])
-    return location, f"{expected}, found {_shown(found)}"
+    return location, f"{expected}, found {shown(found)}"
 
 
 def key_text(location: Location) -> str:
@@ -62,11 +61,6 @@ def where(path: Path, text: str, location: Location) -> str:
     lines = _key_lines(text)
     line = next((lines[location[:n]] for n in range(len(location), 0, -1) if location[:n] in lines), None)
     return f"{path}:{line}: {key_text(location)}" if line else f"{path}: {key_text(location)}"
-
-
-def _shown(value: Any) -> str:
-    text = str(value) if isinstance(value, Decimal) else repr(value)
-    return text if len(text) <= 60 else text[:57] + "..."
 
 
 def _known_keys(location: Location) -> list[str]:

@@ -24,7 +24,7 @@ from adapters.configuration.fields import (
     Text,
     TrailText,
 )
-from adapters.configuration.values import PPM, TimeText, ZoneText, word_of, words_of
+from adapters.configuration.values import PPM, TimeText, ZoneText, shown, word_of, words_of
 from engine.kinds import BreakerAction, Condition, LegPolicy, RearmRule, SignalMode, SizingMethod, TradingState
 from engine.rules import RISK_STEPS, TARGETS_MAX
 
@@ -38,13 +38,13 @@ def _named(kinds: Any) -> dict[str, int]:
 
 def _inverse(value: Any) -> int:
     if not isinstance(value, bool):
-        raise ValueError(f"expected true or false, found {value!r}")
+        raise ValueError(f"expected true or false, found {shown(value)}")
     return int(not value)
 
 
 def _texts(value: Any) -> Any:
     if not isinstance(value, list | tuple) or not value or not all(isinstance(item, str) for item in value):
-        raise ValueError(f"expected a list of at least one text, found {value!r}")
+        raise ValueError(f"expected a list of at least one text, found {shown(value)}")
     return tuple(value)
 
 

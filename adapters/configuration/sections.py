@@ -20,7 +20,7 @@ from adapters.configuration.rule_sections import (
     SizingSection,
     TransportSection,
 )
-from adapters.configuration.values import DurationText, TimeText
+from adapters.configuration.values import DurationText, TimeText, shown
 
 DataKind = Literal["bars", "quotes", "trades", "funding", "stream"]
 DataFormat = Literal["csv", "parquet", "feather", "stream"]
@@ -44,7 +44,7 @@ OPTIONAL_COLUMNS: Mapping[str, frozenset[str]] = {
 
 def _column(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"expected a column's name, or its number counted from 1, found {value!r}")
+        raise ValueError(f"expected a column's name, or its number counted from 1, found {shown(value)}")
     if isinstance(value, int) and value < 1:
         raise ValueError(f"expected a column's number counted from 1, found {value}")
     return value
@@ -52,13 +52,13 @@ def _column(value: Any) -> Any:
 
 def _parameter(value: Any) -> Any:
     if not isinstance(value, bool | int | Decimal | str):
-        raise ValueError(f"expected a number, a text, true or false, found {value!r}")
+        raise ValueError(f"expected a number, a text, true or false, found {shown(value)}")
     return float(value) if isinstance(value, Decimal) else value
 
 
 def _profile(value: Any) -> Any:
     if value not in PROFILES:
-        raise ValueError(f"expected one of {', '.join(PROFILES)}; found {value!r}")
+        raise ValueError(f"expected one of {', '.join(PROFILES)}; found {shown(value)}")
     return value
 
 

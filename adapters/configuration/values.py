@@ -28,28 +28,39 @@ _DURATION_PART = re.compile(r"(\d+)(ns|us|ms|s|m|h|d)")
 _DURATION_MAX_NS = 100 * 366 * _NS_PER_UNIT["d"]
 # More digits than this are a slip of the hand, and would not fit an int64 at any scale.
 _DECIMAL_DIGITS_MAX = 36
+_SHOWN_MAX = 60
+
+
+def shown(value: Any) -> str:
+    """A value as it stands in the file, for a message."""
+    if isinstance(value, bool):
+        return str(value).lower()
+    if isinstance(value, str | list | tuple | dict):
+        text = repr(value)
+        return text if len(text) <= _SHOWN_MAX else text[: _SHOWN_MAX - 3] + "..."
+    return str(value)
 
 
 def parse_decimal(value: Any) -> Decimal:
     """The exact decimal of a text or number; binary floats are never involved."""
     if isinstance(value, bool) or not isinstance(value, str | int | Decimal):
-        raise ValueError(f"expected a decimal such as '0.01', found {value!r}")
+        raise ValueError(f"expected a decimal such as '0.01', found {shown(value)}")
     try:
         number = Decimal(value)
     except InvalidOperation:
-        raise ValueError(f"expected a decimal such as '0.01', found {value!r}") from None
+        raise ValueError(f"expected a decimal such as '0.01', found {shown(value)}") from None
     if not number.is_finite() or abs(number.adjusted()) > _DECIMAL_DIGITS_MAX:
-        raise ValueError(f"expected a finite decimal of moderate size, found {value!s}")
+        raise ValueError(f"expected a finite decimal of moderate size, found {shown(value)}")
     return number
 
 
 def parse_duration(value: Any) -> int:
     """Nanoseconds of a text such as '250ms', '30s', '5m', '1h30m' or '1d'."""
     if not isinstance(value, str) or not re.fullmatch(rf"(?:{_DURATION_PART.pattern})+", value):
-        raise ValueError(f"expected a duration such as '250ms', '30s', '5m', '1h' or '1d', found {value!r}")
+        raise ValueError(f"expected a duration such as '250ms', '30s', '5m', '1h' or '1d', found {shown(value)}")
     duration_ns = sum(int(count) * _NS_PER_UNIT[unit] for count, unit in _DURATION_PART.findall(value))
     if duration_ns > _DURATION_MAX_NS:
-        raise ValueError(f"expected a duration of at most 100 years, found {value!r}")
+        raise ValueError(f"expected a duration of at most 100 years, found {shown(value)}")
     return duration_ns
 
 
@@ -58,7 +69,7 @@ def parse_time(value: Any) -> int:
     try:
         moment = value if isinstance(value, datetime) else datetime.fromisoformat(str(value))
     except ValueError:
-        raise ValueError(f"expected an ISO time such as '2017-12-22T07:00:00Z', found {value!r}") from None
+        raise ValueError(f"expected an ISO time such as '2017-12-22T07:00:00Z', found {shown(value)}") from None
     if moment.tzinfo is None:
         moment = moment.replace(tzinfo=UTC)
     since = moment - datetime(1970, 1, 1, tzinfo=UTC)
@@ -94,7 +105,7 @@ def parse_fraction(value: Any) -> int:
     try:
         ppm = parse_decimal(value[:-1].strip() if is_percent else value) * (PPM // 100 if is_percent else PPM)
     except ValueError:
-        raise ValueError(f"expected a fraction such as '0.02' or '2%', found {value!r}") from None
+        raise ValueError(f"expected a fraction such as '0.02' or '2%', found {shown(value)}") from None
     if ppm < 0 or ppm != ppm.to_integral_value():
         raise ValueError(f"expected a fraction of 0 or more in whole millionths, found {value}")
     return int(ppm)
@@ -104,10 +115,10 @@ def parse_rate(value: Any) -> Rate:
     """A text such as '10/1s': so many in a time."""
     found = re.fullmatch(r"(\d{1,9})\s*/\s*(\S+)", value) if isinstance(value, str) else None
     if found is None or int(found[1]) == 0:
-        raise ValueError(f"expected a count in a time such as '10/1s', found {value!r}")
+        raise ValueError(f"expected a count in a time such as '10/1s', found {shown(value)}")
     rate = Rate(int(found[1]), parse_duration(found[2]))
     if rate.window_ns < rate.count:
-        raise ValueError(f"expected at most one a nanosecond, found {value!r}")
+        raise ValueError(f"expected at most one a nanosecond, found {shown(value)}")
     return rate
 
 
@@ -117,7 +128,7 @@ def parse_clock(value: Any) -> int:
     hours, minutes, seconds = (int(part or 0) for part in found.groups()) if found else (99, 0, 0)
     since_s = 3_600 * hours + 60 * minutes + seconds
     if minutes > 59 or seconds > 59 or since_s > 86_400:
-        raise ValueError(f"expected a time of day such as '09:30', found {value!r}")
+        raise ValueError(f"expected a time of day such as '09:30', found {shown(value)}")
     return since_s * NS_PER_SECOND
 
 
@@ -129,12 +140,12 @@ def parse_measure(value: Any) -> Measure:
     except ValueError:
         found = None
     if found is None:
-        raise ValueError(f"expected a distance such as '2%', '150 ticks' or '2.5 ATR', found {value!r}")
+        raise ValueError(f"expected a distance such as '2%', '150 ticks' or '2.5 ATR', found {shown(value)}")
     kinds = {"%": (Distance.PPM, PPM // 100), "ATR": (Distance.ATR, PPM)}
     kind, scale = kinds.get(found[2], (Distance.TICKS, 1))
     if amount <= 0 or amount * scale != (amount * scale).to_integral_value():
         whole = "ticks" if kind == Distance.TICKS else "millionths"
-        raise ValueError(f"expected a distance above 0 in whole {whole}, found {value!r}")
+        raise ValueError(f"expected a distance above 0 in whole {whole}, found {shown(value)}")
     return Measure(kind, int(amount * scale))
 
 
@@ -178,10 +189,13 @@ def words_of(meanings: Mapping[str, int]) -> Callable[[Any], int]:
 
     def parse(value: Any) -> int:
         if not isinstance(value, list | tuple) or not value:
-            raise ValueError(f"expected a list of at least one of {', '.join(meanings)}; found {value!r}")
+            raise ValueError(f"expected a list of at least one of {', '.join(meanings)}; found {shown(value)}")
         bits = 0
         for name in value:
-            bits |= word_of(meanings)(name)
+            bit = word_of(meanings)(name)
+            if bits & bit:
+                raise ValueError(f"expected each word once, found {name!r} again")
+            bits |= bit
         return bits
 
     return parse

@@ -222,7 +222,9 @@ def test_a_run_with_rules_tells_what_they_did(tmp_path: Path) -> None:
     assert "swing tripped: price jump at AAA/USD is 2.67 %" in page
     stood = tapefold(tmp_path, "replay", "journals/small", "--until", "27")
     assert stood.returncode == 0, stood.stderr
-    assert stood.stdout.splitlines()[-1] == "swing price_jump cooling 2.60 %   2.67 %     1"
+    assert stood.stdout.splitlines()[-1].split() == ["swing", "price_jump", "cooling", "2.60", "%", "1", "2.67", "%"]
+    before = tapefold(tmp_path, "replay", "journals/small", "--until", "26")
+    assert before.stdout.splitlines()[-1].split() == ["swing", "price_jump", "armed", "2.60", "%", "–", "–"]
     state = json.loads(tapefold(tmp_path, "replay", "journals/small", "--until", "27", "--output", "json").stdout)
     assert [(entry["name"], entry["status"], entry["trips"]) for entry in state["breakers"]] == [
         ("swing", "cooling", 1)
@@ -268,10 +270,15 @@ def test_replay_to_the_end_and_to_a_point(run: Path) -> None:
         (["backtest"], ["configuration"]),
         (["backtest", "run.toml", "--output", "xml"], ["xml"]),
         (["backtest", "run.toml", "--frobnicate"], ["frobnicate"]),
+        (["backtest", "run.toml", "again.toml"], ["unexpected argument 'again.toml'"]),
         (["fly"], ["fly"]),
         (["bench", "fish"], ["fish"]),
         (["bench", "ticks", "--events", "0"], ["--events", "at least 1"]),
         (["bench", "ticks", "--events", "many"], ["many"]),
+        (["bench", "resting", "--events", "-5"], ["--events is -5", "expected 1 to"]),
+        (["bench", "brackets", "--events", "5000000"], ["--events is 5000000", "expected 1 to"]),
+        (["bench", "brackets", "--rules", "all"], ["--rules", "ticks or bars"]),
+        (["bench", "resting", "--no-journal"], ["--no-journal", "ticks or bars"]),
         (["replay", "nowhere"], ["nowhere", "does not exist"]),
         (["replay", "."], ["holds no journal"]),
         (["replay", "journals/small", "--until", "soon"], ["--until", "soon"]),

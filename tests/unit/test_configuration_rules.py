@@ -62,6 +62,8 @@ RISK: list[Bad] = [
     ('backoff = "2s"', "", "[accounts.transport]", "accounts[1].transport.backoff", "expected a value, found none"),
 ]
 WINDOWS: list[Bad] = [
+    ('"mon", "fri"', '"mon", "mon"', "days", "risk.windows[0].days", "expected each word once, found 'mon' again"),
+    ('from = "22:00"', "from = 22:00:00", None, "risk.windows[1].from", "such as '09:30', found 22:00:00"),
     ('"mon", "fri"', '"mon", "fry"', "days", "risk.windows[0].days", "did you mean 'fri'?"),
     ('["mon", "fri"]', "[]", "days", "risk.windows[0].days", "expected a list of at least one of mon, tue"),
     ('to = "16:00"\nzone = "America/New', 'to = "09:30"\nzone = "America/New', "[[", "risk.windows[0]", "that opens"),
@@ -102,6 +104,13 @@ LEVELS: list[Bad] = [
     ),
 ]
 ENTRIES: list[Bad] = [
+    (
+        'payoff = "1.5"',
+        'payoff = "0.8"',
+        None,
+        "instruments[1].sizing.payoff",
+        "more than 0.818182, which wins nothing",
+    ),
     ('target_weight = "1.2"', "", "[instruments.signals]", "instruments[1].signals.target_weight", "expected a share"),
     ("entries_max = 2", 'band = "0.1"', None, "signals.band", 'expected mode = "targets" with it'),
     ('mode = "targets"', 'mode = "target"', None, "instruments[1].signals.mode", "did you mean 'targets'?"),
@@ -127,6 +136,9 @@ ENTRIES: list[Bad] = [
     ('stop = "2%"\n', "", 'method = "risk_based"', "sizing.method", "expected a bracket of BTC/USD with a stop"),
 ]
 BRACKETS: list[Bad] = [
+    ('stop = "2%"', "stop = inf", None, "bracket.stop", "'150 ticks' or '2.5 ATR', found Infinity"),
+    ('trailing = "3 ATR"', 'trailing = "9 ticks"', "trailing_step", "bracket.trailing_step", "distance of trailing, 9"),
+    ('time_limit = "4h"', 'time_limit = "0s"', None, "bracket.time_limit", "expected a duration above 0, found 0"),
     ('stop = "2%"', 'stop = "100%"', None, "bracket.stop", "expected less than the whole price, found 100%"),
     ('stop = "2%"', 'stop = "0 ticks"', None, "bracket.stop", "expected a distance above 0 in whole ticks"),
     ('stop = "2%"', 'stop = "-5 ticks"', None, "bracket.stop", "expected a distance above 0 in whole ticks"),
@@ -181,6 +193,13 @@ STRATEGIES: list[Bad] = [
     ('name = "other"', 'name = "other"\nenabled = false', None, "strategies[1].enabled", "weights sum to 0"),
 ]
 BREAKERS: list[Bad] = [
+    (
+        'actions = ["close_position", "block_entries"]',
+        'actions = ["block_entries", "block_entries"]',
+        None,
+        "breakers[0].actions",
+        "expected each word once, found 'block_entries' again",
+    ),
     ('name = "drift"', 'name = "crash"', None, "breakers[2].name", "'crash' is used twice"),
     ('"price_jump"', '"price_jumps"', "condition", "breakers[0].condition", "did you mean 'price_jump'?"),
     (
