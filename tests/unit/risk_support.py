@@ -5,10 +5,11 @@ from typing import Any
 from engine import rules
 from engine.kinds import AccountKind, Action, DecisionKind, EventKind, OrderFlag, Setting
 from engine.reasons import Reason
+from engine.state import Limits
 from tests.twin.events import event
-from tests.twin.machine import SMALL_LIMITS, Machine
+from tests.twin.machine import Machine
 
-LIMITS = SMALL_LIMITS
+LIMITS = Limits(accounts=2, instruments=3, orders=16, brackets=4, strategies=4, breakers=2)
 EQUITY = 1_000_000
 
 
