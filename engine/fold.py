@@ -218,10 +218,16 @@ def _on_fill(state: Any, fill: Any, outbox: Any) -> Any:
     if slot == NOT_BOOKED or state.fault != 0:
         return np.int64(Reason.NONE)
     book_strategy_fill(state, fill, slot)
-    if slot != 0 and state.orders[slot - 1].bracket_slot != 0:
-        on_order_changed(state, outbox, slot, entered_lots(fill, state.orders[slot - 1]), fill.price_ticks)
-    on_position_filled(state, outbox, account, number)
+    # Before brackets: a new order may take the slot of one that this fill closes.
     on_filled(state, outbox, fill, slot)
+    if slot != 0 and state.orders[slot - 1].bracket_slot != 0:
+        own_account = np.int64(state.orders[slot - 1].account)
+        own_number = np.int64(state.orders[slot - 1].instrument)
+        on_order_changed(state, outbox, slot, entered_lots(fill, state.orders[slot - 1]), fill.price_ticks)
+        if own_account != account or own_number != number:
+            # Booked elsewhere than where its bracket is: that has no more of a position than before.
+            on_position_filled(state, outbox, own_account, own_number)
+    on_position_filled(state, outbox, account, number)
     if state.instruments[number].target_set != 0:
         _attend(state, outbox)
         rebalance(state, outbox, account)

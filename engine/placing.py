@@ -7,7 +7,7 @@ import numpy as np
 from engine.checks.pace import take_cancel_token, take_order_token
 from engine.decisions import next_command
 from engine.jit import inner_kernel
-from engine.kinds import DecisionKind, OrderFlag, OrderRole, OrderStatus, OrderType, TimeInForce
+from engine.kinds import DecisionKind, OrderFlag, OrderRole, OrderStatus, OrderType, TimeInForce, TradingState
 from engine.orders import CANCEL_WAS_REQUESTED, WAS_RELEASED, amend_held, change_status, open_order
 
 
@@ -47,6 +47,10 @@ def place_order(
     `flags` are OrderFlags without SELL, `expire_ts_ns` above 0 makes it GTD. The caller has seen that a slot is free
     and that the lots fit.
     """
+    closes = role != OrderRole.ENTRY and (role != OrderRole.GROUPED or (flags & OrderFlag.REDUCE_ONLY) != 0)
+    assert quantity_lots > 0 and (closes or state.strategies[strategy].defined != 0)
+    assert state.fault == 0 and (closes or state.trading_state == TradingState.ACTIVE)
+    assert bracket_slot != 0 or (role != OrderRole.STOP and role != OrderRole.TARGET)
     command = next_command(state, outbox, np.int64(DecisionKind.PLACE_ORDER))
     command.order_type = np.uint8(order_type)
     command.time_in_force = np.uint8(TimeInForce.GTD if expire_ts_ns > 0 else TimeInForce.GTC)

@@ -256,6 +256,8 @@ def apply_fill(
     if instrument.mark_source == 0:
         instrument.long_mark_ticks = price_ticks
         instrument.short_mark_ticks = price_ticks
+        if price_ticks <= instrument.watch_low_ticks or price_ticks >= instrument.watch_high_ticks:
+            state.attention_instrument = instrument_number + 1
         mark_holders(state, instrument_number)
     mark_position(state, account, position, instrument, account_number)
 

@@ -27,6 +27,7 @@ from engine.breakers.conditions import (
     position_figure,
     subject_of,
 )
+from engine.breakers.forgetting import forget
 from engine.breakers.thresholds import watch_everything
 from engine.decisions import next_command
 from engine.estimates import later
@@ -215,6 +216,9 @@ def arm_cooled(state: Any, outbox: Any) -> None:
     for number in range(state.breakers_defined):
         row = state.breakers[number]
         if row.status == BreakerStatus.COOLING and row.due_ts_ns <= state.ts_ns:
+            if row.condition == Condition.LOSING_STREAK and row.rearm_rule != RearmRule.CLEAR:
+                # A streak cannot end while nothing is entered.
+                forget(state, row)
             arm(state, outbox, np.int64(number))
     for number in range(state.breakers_defined):
         row = state.breakers[number]

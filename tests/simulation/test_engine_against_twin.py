@@ -16,7 +16,7 @@ CHOICES = st.sampled_from([40, 150, 500, 1200]).flatmap(lambda size: st.binary(m
 # Small tapes, many of them, and a few long ones; the long run has new ones every time.
 LONG = os.environ.get("HYPOTHESIS_PROFILE") == "long"
 FIRST = secrets.randbelow(2**40) if LONG else 0
-SMALL, FEW = (5_000, 300) if LONG else (700, 25)
+SMALL, FEW = (5_000, 300) if LONG else (600, 25)
 
 
 @pytest.mark.parametrize("kind", KINDS)

@@ -73,7 +73,7 @@ class Breakers(Watched):
         self.gather()
         for row in sorted(self.breakers):
             for seen in sorted(self._seen_by(row), key=lambda seen: seen.place):
-                if self._look(row, seen):
+                if self._makes_sense(row) and self._look(row, seen):
                     break
         for account in sorted(self.accounts_moved()):
             self.update_account_level(account)
@@ -251,6 +251,9 @@ class Breakers(Watched):
         super().on_breakers_due()
         for row, breaker in sorted(self.breakers.items()):
             if breaker.status == BreakerStatus.COOLING and breaker.due_ts_ns <= self.ts_ns:
+                rule = self.breaker_rules[row]
+                if rule["condition"] == Condition.LOSING_STREAK and rule["rearm_rule"] != RearmRule.CLEAR:
+                    self._clear(row)
                 self._arm(row)
 
     def on_breaker_command(self, operator: Event) -> None:

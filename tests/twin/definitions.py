@@ -45,6 +45,9 @@ class Definitions(Hooks):
             setattr(instrument, name, event[name])
         instrument.quantity_max_lots = event["quantity_max_lots"]
         instrument.notional_min_units = event["notional_min_units"]
+        for row in self.brackets.values():
+            if row.instrument == number:
+                row.step = instrument.quantity_step_lots
 
     def on_instrument_terms_defined(self, event: Event) -> None:
         require(event["instrument"] in self.instruments, Reason.INSTRUMENT_UNKNOWN)

@@ -155,12 +155,14 @@ class Market(Hooks):
         self.value()
         self.on_valued()
         self.book_strategy_fill(fill, order)
-        if order is not None and order.bracket is not None:
-            self.on_order_changed(order, fill["quantity_lots"], fill["price_ticks"])
-        self.on_position_filled(account, number)
         if order is not None:
             self.note_execution(order)
         self.on_filled(fill, order)
+        if order is not None and order.bracket is not None:
+            self.on_order_changed(order, fill["quantity_lots"], fill["price_ticks"])
+            if (order.account, order.instrument) != (account, number):
+                self.on_position_filled(order.account, order.instrument)
+        self.on_position_filled(account, number)
         if position.trades != trades:
             self.on_trade_closed(fill, order)
         if instrument.target_set:

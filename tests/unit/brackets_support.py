@@ -1,6 +1,5 @@
 """A machine with one bracketed instrument, and the words of a tape about it."""
 
-from dataclasses import replace
 from typing import Any
 
 from engine.kinds import (
@@ -23,7 +22,7 @@ from engine.rules import INSTRUMENT, TARGET
 from tests.twin.events import event
 from tests.twin.machine import SMALL_LIMITS, Machine
 
-LIMITS = replace(SMALL_LIMITS, orders=32, brackets=4)
+LIMITS = SMALL_LIMITS
 OPEN = {int(s) for s in OrderStatus} - {0, 5, 7, 8, 9}
 Said = tuple[Any, ...]
 
@@ -100,7 +99,9 @@ def requested(lots: int, order_type: OrderType = OrderType.LIMIT, **fields: int)
     return event(EventKind.ORDER_REQUESTED, **named | fields)
 
 
-def machine_ready(*settings: dict[str, int], limits: Any = LIMITS, step: int = 1, **rules: int) -> Machine:
+def machine_ready(
+    *settings: dict[str, int], limits: Any = LIMITS, step: int = 1, quotes: bool = True, **rules: int
+) -> Machine:
     """Instrument 2 of account 1 at 1000 bid, 1002 ask, bracketed: a stop 50 ticks away, one target at 100 ticks."""
     machine = Machine(limits)
     change = EventKind.CONFIGURATION_CHANGED
@@ -114,7 +115,7 @@ def machine_ready(*settings: dict[str, int], limits: Any = LIMITS, step: int = 1
         event(change, instrument=2, setting=Setting.SHORT_ALLOWED, value=1),
         *[rule(name, value) for name, value in (stop | rules).items()],
         *(settings or target(0, Distance.TICKS, 100)),
-        quote(1000, 1002),
+        *[quote(1000, 1002)] * quotes,
     )
     return machine
 

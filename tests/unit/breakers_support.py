@@ -14,11 +14,10 @@ from engine.kinds import (
     Setting,
 )
 from engine.rules import ACCOUNT, BOOK, BREAKER, INSTRUMENT
-from engine.state import Limits
 from tests.twin.events import event
-from tests.twin.machine import Machine
+from tests.twin.machine import SMALL_LIMITS, Machine
 
-LIMITS = Limits(accounts=3, instruments=3, orders=16, brackets=2, strategies=3, breakers=4)
+LIMITS = SMALL_LIMITS
 DEPOSIT_UNITS = 10_000
 SECOND_NS = 10**9
 DAY_NS = 86_400 * SECOND_NS

@@ -7,6 +7,7 @@ import pytest
 
 from engine.kinds import Action, BracketStatus, Distance, EventKind, FillFlag, OrderRole, OrderStatus, TradingState
 from engine.reasons import Reason
+from engine.rules import STRATEGY
 from tests.twin.events import event
 from tests.unit.brackets_support import (
     LIMITS,
@@ -293,6 +294,15 @@ def test_a_position_of_another_account_is_not_that_of_the_bracket() -> None:
     assert tell(machine, fill(0, 50, 1000, SELL) | {"account": 0}) == []
 
 
+def test_an_entry_that_is_booked_elsewhere_leaves_no_legs() -> None:
+    machine = machine_ready()
+    machine.tell(event(EventKind.ACCOUNT_DEFINED, account=0), signal(Action.BUY, 10))
+    said = tell(machine, fill(1, 10) | {"account": 0})
+    assert ("CUT", 1, 0, "POSITION_SMALLER_THAN_BRACKET") in said
+    assert [item for item in said if item[0] == "cancel"] == [("cancel", 2), ("cancel", 3)]
+    assert status(machine) == BracketStatus.CLOSING
+
+
 def test_more_of_a_position_than_the_bracket_s_is_nobody_s_concern() -> None:
     machine = machine_ready()
     entered(machine)
@@ -416,6 +426,21 @@ def test_without_room_a_position_is_counted_as_uncovered_until_there_is() -> Non
     assert tell(machine, canceled(3), timer()) == [
         ("CLOSED", 3, 0, "ENTRY_ENDED_UNFILLED"),
         ("place", 6, "LIMIT", -4, 1100),
+    ]
+
+
+def test_a_leg_in_the_slot_of_its_entry_does_not_hide_the_fill() -> None:
+    """The table is as small as can be: the stop takes the place of the entry whose fill is still being looked at."""
+    machine = machine_ready(limits=replace(LIMITS, orders=1))
+    change = EventKind.CONFIGURATION_CHANGED
+    for name, value in (("executions_max", 1), ("executions_window_ns", 1)):
+        machine.tell(event(change, source=1, setting=STRATEGY.number(name), value=value))
+    tell(machine, signal(Action.BUY, 10))
+    said = tell(machine, fill(1, 10))
+    assert said[:3] == [
+        ("alert", "EXECUTIONS_THROTTLED", 0, 1),
+        ("OPENED", 1, 10, "NONE"),
+        ("place", 2, "STOP", -10, 950),
     ]
 
 

@@ -102,6 +102,13 @@ def test_a_trail_without_activation_begins_at_the_entry_price() -> None:
     assert row(machine).stop_ticks == 962
 
 
+def test_a_fill_that_is_the_only_price_there_is_moves_the_stop() -> None:
+    machine = machine_ready(quotes=False, trail_step_ticks=1, **TICKS)
+    machine.tell(fill(0, 1))
+    entered(machine)
+    assert tell(machine, fill(0, 1, 1010)) == [("STOP_MOVED", 1, 10, "NONE"), ("amend", STOP, -10, 970)]
+
+
 def test_a_move_is_recorded_with_its_order_and_then_asked_for() -> None:
     machine = machine_ready(**TICKS)
     entered(machine, price=1002)

@@ -207,6 +207,24 @@ def test_a_reset_of_a_streak_and_a_count() -> None:
     assert desk.state.accounts[0].losing_streak == 1
 
 
+def test_a_streak_counts_anew_after_a_cooldown() -> None:
+    """Nothing can be won while nothing is entered: a streak that stayed would trip at every arming."""
+    desk = Desk()
+    desk.quote(100)
+    desk.breaker(Condition.LOSING_STREAK, limit=2, rearm=RearmRule.COOLDOWN, cooldown_ns=1000)
+    for _ in range(2):
+        desk.fill(10, 100)
+        decided = desk.fill(-10, 90)
+    assert trips(decided) == [2]
+    desk.after(1000)
+    assert trips(desk.quote(100)) == []
+    assert desk.status() == ARMED
+    desk.fill(10, 100)
+    assert trips(desk.fill(-10, 90)) == []
+    desk.fill(10, 100)
+    assert trips(desk.fill(-10, 90)) == [2]
+
+
 def test_a_reset_of_a_jump_begins_with_the_present_price() -> None:
     desk = Desk()
     desk.breaker(Condition.PRICE_JUMP, limit=100_000, window_ns=HOUR_NS)

@@ -23,10 +23,10 @@ from replay.changes import with_changes, zone_changes, zone_offset_ns
 from replay.names import read_names
 from replay.opening import opening_events
 from replay.refold import Refold, refold
-from tests.twin.machine import Machine
+from tests.twin.machine import SMALL_LIMITS, Machine
 from tests.unit import configuration_support as full
 
-LIMITS = Limits(accounts=3, instruments=3, orders=8, brackets=2, strategies=3, breakers=6)
+LIMITS = SMALL_LIMITS
 
 
 def ns(text: str) -> int:
