@@ -2,7 +2,7 @@
 
 A rule's setting number is the base of its table plus its place in the table, and never changes its meaning:
 a new rule goes to the end of its table. `LOWEST` and `HIGHEST` say what a rule may be; everything else is
-refused with VALUE_INVALID. What each rule does is in docs/risk.md.
+refused with VALUE_INVALID. What each rule does is in docs/risk/.
 """
 
 from dataclasses import dataclass
