@@ -110,7 +110,10 @@ def _figure(state: Any, row: Any, subject: Any, account: Any, instrument: Any, e
         if subject == OF_INSTRUMENT and covered:
             figure = instrument_figure(state, row, instrument)
         elif subject == OF_POSITION and (covered or covers_account(row, account)):
-            figure = position_figure(state, row, account, instrument)
+            # A price concerns what is held; fills and timers all positions.
+            by_price = extent == OF_THIS_EVENT and state.look_accounts == 0
+            if not by_price or state.positions[account, instrument].quantity_lots != 0:
+                figure = position_figure(state, row, account, instrument)
     # Arming looks at what can be computed now; the rest trips the next time it is looked at.
     return NO_FIGURE if extent == OF_ALL and figure == UNKNOWN else figure
 

@@ -171,6 +171,9 @@ class Watched(Figures):
     def _positions_in(self, number: int) -> set[tuple[int, int]]:
         return {(account, number) for account in self.ledger.accounts}
 
+    def _held_in(self, number: int) -> set[tuple[int, int]]:
+        return {place for place in self._positions_in(number) if self.ledger.position(*place).quantity_lots}
+
     def on_day_due(self) -> None:
         began = self.ts_ns >= self.day_ends_ts_ns
         super().on_day_due()
@@ -247,10 +250,9 @@ class Watched(Figures):
         super().on_price_invalid(instrument)
         for condition in OF_PRICES:
             self._see_instrument(condition, instrument, UNKNOWN)
-        for account, number in sorted(self._positions_in(instrument)):
+        for account, number in sorted(self._held_in(instrument)):
             scopes = {ALL: 0, ACCOUNT: account, INSTRUMENT: number}
-            figure = UNKNOWN if self.ledger.position(account, number).quantity_lots else 0
-            self.seen.append(Seen(Condition.POSITION_LOSS, figure, scopes, account=account, instrument=number))
+            self.seen.append(Seen(Condition.POSITION_LOSS, UNKNOWN, scopes, account=account, instrument=number))
 
     def on_sample(self, instrument: int) -> None:
         super().on_sample(instrument)
@@ -263,7 +265,7 @@ class Watched(Figures):
         super().on_market_event(event)
         number = event["instrument"]
         if self._marks(number) != self.marks_before.get(number):
-            self.positions_seen |= self._positions_in(number)
+            self.positions_seen |= self._held_in(number)
         if event["kind"] == EventKind.QUOTE:
             middle = (event["bid_ticks"] + event["ask_ticks"]) // 2
             self._see_instrument(Condition.SPREAD, number, ppm_of(event["ask_ticks"] - event["bid_ticks"], middle))

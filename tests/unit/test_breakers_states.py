@@ -74,6 +74,17 @@ def test_arming_comes_before_the_event_that_brings_the_time() -> None:
     assert [item["reason"] for item in of_kind(decided, DecisionKind.REFUSAL)] == [Reason.BREAKER_TRIPPED]
 
 
+def test_a_price_concerns_what_is_held_and_a_timer_everything() -> None:
+    """A row without a limit trips; once it has one, and nothing is held, a price says nothing about a position."""
+    desk = Desk()
+    desk.quote(100)
+    desk.breaker(Condition.POSITION_LOSS, limit=0, rearm=RearmRule.CLEAR, cooldown_ns=HOUR_NS)
+    assert (desk.status(), desk.row().observed) == (TRIPPED, -1)
+    desk.breaker_rule("limit", 20_000)
+    assert changes(desk.quote(99)) == []
+    assert changes(desk.tell(EventKind.TIMER)) == [COOLING]
+
+
 @pytest.mark.parametrize(("name", "value", "then"), [
     ("condition", Condition.STALE_DATA, COOLING), ("scope", Scope.ACCOUNT, COOLING), ("scope_id", 1, COOLING),
     ("condition", Condition.DAILY_LOSS, TRIPPED), ("limit", 90_000, TRIPPED), ("actions", BreakerAction.ALERT, TRIPPED),
