@@ -99,6 +99,12 @@ def requested(lots: int, order_type: OrderType = OrderType.LIMIT, **fields: int)
     return event(EventKind.ORDER_REQUESTED, **named | fields)
 
 
+def leave_room(machine: Machine, orders: int) -> Machine:
+    """Have room for only so many open orders: the rest of the table is taken."""
+    machine.state.slots_used = machine.limits.orders - orders
+    return machine
+
+
 def machine_ready(
     *settings: dict[str, int], limits: Any = LIMITS, step: int = 1, quotes: bool = True, **rules: int
 ) -> Machine:

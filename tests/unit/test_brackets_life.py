@@ -16,6 +16,7 @@ from tests.unit.brackets_support import (
     canceled,
     entered,
     fill,
+    leave_room,
     lots_of,
     machine_ready,
     quote,
@@ -413,7 +414,7 @@ def test_an_order_amended_to_what_it_has_filled_is_filled() -> None:
 
 
 def test_without_room_a_position_is_counted_as_uncovered_until_there_is() -> None:
-    machine = machine_ready(limits=replace(LIMITS, orders=4))
+    machine = leave_room(machine_ready(), orders=4)
     tell(machine, signal(Action.BUY, 10, limit_ticks=1000))
     for _ in range(3):
         tell(machine, signal(Action.BUY, 10, limit_ticks=900))
@@ -431,7 +432,7 @@ def test_without_room_a_position_is_counted_as_uncovered_until_there_is() -> Non
 
 def test_a_leg_in_the_slot_of_its_entry_does_not_hide_the_fill() -> None:
     """The table is as small as can be: the stop takes the place of the entry whose fill is still being looked at."""
-    machine = machine_ready(limits=replace(LIMITS, orders=1))
+    machine = leave_room(machine_ready(), orders=1)
     change = EventKind.CONFIGURATION_CHANGED
     for name, value in (("executions_max", 1), ("executions_window_ns", 1)):
         machine.tell(event(change, source=1, setting=STRATEGY.number(name), value=value))
@@ -462,7 +463,7 @@ def test_halted_legs_are_still_placed() -> None:
 def test_legs_are_never_more_than_the_position_once_all_is_answered(seed: int) -> None:
     """An exchange that does what it is asked, in an order of its own, sometimes losing, refusing or rejecting."""
     chance = random.Random(seed)
-    machine = machine_ready(*HALVES, limits=replace(LIMITS, orders=64))
+    machine = machine_ready(*HALVES)
     position = machine.position(1, 2)
     for _ in range(250):
         orders = [order for order in machine.state.orders if order.status in (1, 2, 3, 4, 6, 10)]

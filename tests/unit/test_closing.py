@@ -1,12 +1,11 @@
 """Closing a bracket, a position, an account, everything; cancelling entries and orders."""
 
-from dataclasses import replace
-
 import pytest
 
 from engine.arithmetic import MONEY_MAX
 from engine.kinds import Action, BracketStatus, EventKind, OperatorAction, OrderFlag, OrderType, TradingState
 from engine.reasons import Reason
+from engine.state import DEFAULT_LIMITS
 from tests.twin.events import event
 from tests.twin.machine import Machine
 from tests.unit.brackets_support import (
@@ -14,6 +13,7 @@ from tests.unit.brackets_support import (
     canceled,
     entered,
     fill,
+    leave_room,
     machine_ready,
     operator,
     quote,
@@ -153,7 +153,7 @@ def test_the_rest_is_in_whole_steps() -> None:
 
 
 def test_without_room_the_rest_is_said() -> None:
-    machine = plain_ready(replace(LIMITS, orders=1))
+    machine = leave_room(plain_ready(), orders=1)
     tell(machine, signal(Action.BUY, 5), fill(0, 4))
     assert tell(machine, FLATTEN) == [("alert", "ORDER_TABLE_FULL", 0, 9)]
 
@@ -203,7 +203,7 @@ def test_flatten_closes_every_instrument_and_cancels_every_entry() -> None:
 
 
 def test_cancelling_all_orders_spares_legs_and_exits() -> None:
-    machine = machine_ready(limits=replace(LIMITS, brackets=5))
+    machine = machine_ready(limits=DEFAULT_LIMITS)
     entered(machine, 10)
     entered(machine, 5)
     machine.tell(signal(Action.CLOSE))

@@ -25,6 +25,7 @@ from tests.unit.brackets_support import (
     canceled,
     entered,
     fill,
+    leave_room,
     machine_ready,
     operator,
     refused,
@@ -172,11 +173,11 @@ def test_without_a_price_there_is_no_order() -> None:
 
 
 def test_full_tables_refuse() -> None:
-    machine = machine_ready(rule("bracketed", 0), limits=replace(LIMITS, orders=2, brackets=1))
+    machine = leave_room(machine_ready(rule("bracketed", 0), limits=replace(LIMITS, brackets=1)), orders=2)
     tell(machine, oco(5))
     assert tell(machine, oco(5, group=2)) == [("refuse", "BRACKET_TABLE_FULL", 1, 1)]
     tell(machine, oco(5))
-    assert tell(machine, oco(5)) == [("refuse", "ORDER_TABLE_FULL", 2, 2)]
+    assert tell(machine, oco(5)) == [("refuse", "ORDER_TABLE_FULL", 16, 2)]
     machine.tell(canceled(1), requested(2**60, limit_ticks=1, order_flags=OrderFlag.SELL))
     assert tell(machine, requested(5, limit_ticks=900))[0][1] == "ORDER_TABLE_FULL"
 
@@ -287,7 +288,7 @@ def test_while_trading_is_stopped_nothing_that_opens_is_triggered() -> None:
 
 
 def test_one_that_found_no_room_is_tried_again() -> None:
-    machine = machine_ready(rule("bracketed", 0), limits=replace(LIMITS, orders=2))
+    machine = leave_room(machine_ready(rule("bracketed", 0)), orders=2)
     tell(machine, oto(10), oto(10, 1000, order_flags=REDUCES), requested(1, limit_ticks=700))
     assert tell(machine, fill(1, 4)) == []
     assert tell(machine, canceled(2), timer()) == [("place", 3, "LIMIT", -4, 1000)]
