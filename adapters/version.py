@@ -5,7 +5,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-VERSION = "0.1.0"
+VERSION = "0.2.0"
 _ENGINE = Path(__file__).resolve().parent.parent / "engine"
 
 
@@ -13,6 +13,6 @@ _ENGINE = Path(__file__).resolve().parent.parent / "engine"
 def engine_version() -> str:
     """`version+hash`: two engines of the same name fold the same tape to the same state."""
     digest = blake3()
-    for file in sorted(_ENGINE.glob("*.py")):
-        digest.update(file.name.encode() + b"\0" + file.read_bytes() + b"\0")
+    for file in sorted(_ENGINE.rglob("*.py")):
+        digest.update(file.relative_to(_ENGINE).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return f"{VERSION}+{digest.hexdigest()[:16]}"

@@ -14,6 +14,9 @@ from engine.jit import inner_kernel
 MONEY_MAX = 1 << 60
 INT64_MAX = (1 << 63) - 1
 _MONEY_MAX_ESTIMATE = 1.15e18
+PPM = np.int64(1_000_000)
+# Up to this many ppm nothing has to be divided but by the constant.
+_PPM_PLAIN = 9_000_000_000_000
 
 
 @inner_kernel
@@ -51,6 +54,8 @@ def _mul_div_remainder(a: Any, b: Any, c: Any) -> Any:
     bits = _digit_bits(c)
     digit_mask = (1 << bits) - 1
     shift = (62 // bits) * bits
+    while b >> shift == 0:
+        shift -= bits
     quotient = np.int64(0)
     remainder = np.int64(0)
     while shift >= 0:
@@ -67,19 +72,45 @@ def mul_div(a: Any, b: Any, c: Any) -> Any:
     """floor(a*b / c), exact; a, b >= 0 and 0 < c <= 2**61; the result must fit an int64."""
     if b == 0 or a <= INT64_MAX // b:
         return a * b // c
-    quotient, _ = _mul_div_remainder(a % c, b, c)
+    rest = a % c
+    if rest <= INT64_MAX // b:
+        return (a // c) * b + rest * b // c
+    quotient, _ = _mul_div_remainder(rest, b, c)
     return (a // c) * b + quotient
+
+
+@inner_kernel
+def _div_up(a: Any, c: Any) -> Any:
+    floor = a // c
+    return floor + 1 if floor * c != a else floor
 
 
 @inner_kernel
 def mul_div_up(a: Any, b: Any, c: Any) -> Any:
     """ceil(a*b / c), exact; a, b >= 0 and 0 < c <= 2**61; the result must fit an int64."""
     if b == 0 or a <= INT64_MAX // b:
-        product = a * b
-        floor = product // c
-        return floor + 1 if floor * c != product else floor
-    quotient, remainder = _mul_div_remainder(a % c, b, c)
+        return _div_up(a * b, c)
+    rest = a % c
+    if rest <= INT64_MAX // b:
+        return (a // c) * b + _div_up(rest * b, c)
+    quotient, remainder = _mul_div_remainder(rest, b, c)
     return (a // c) * b + quotient + (1 if remainder > 0 else 0)
+
+
+@inner_kernel
+def ppm_part(amount: Any, ppm: Any) -> Any:
+    """floor(amount * ppm / 10**6), exact; amount, ppm >= 0; the result must fit an int64."""
+    if ppm <= _PPM_PLAIN:
+        return (amount // PPM) * ppm + (amount % PPM) * ppm // PPM
+    return mul_div(amount, ppm, PPM)
+
+
+@inner_kernel
+def ppm_part_up(amount: Any, ppm: Any) -> Any:
+    """ceil(amount * ppm / 10**6), exact; amount, ppm >= 0; the result must fit an int64."""
+    if ppm <= _PPM_PLAIN:
+        return (amount // PPM) * ppm + _div_up((amount % PPM) * ppm, PPM)
+    return mul_div_up(amount, ppm, PPM)
 
 
 @inner_kernel
@@ -88,3 +119,21 @@ def share(amount: Any, part: Any, whole: Any) -> Any:
     if amount < 0:
         return -mul_div(-amount, part, whole)
     return mul_div(amount, part, whole)
+
+
+@inner_kernel
+def root(n: Any) -> Any:
+    """floor(sqrt(n)), exact for every int64 n >= 0: one bit of the result after the other, from the highest."""
+    bit = np.int64(1) << np.int64(62)
+    rest = n
+    found = np.int64(0)
+    while bit > rest:
+        bit = bit >> 2
+    while bit != 0:
+        if rest >= found + bit:
+            rest -= found + bit
+            found = (found >> 1) + bit
+        else:
+            found = found >> 1
+        bit = bit >> 2
+    return found

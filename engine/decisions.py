@@ -6,16 +6,20 @@ import numpy as np
 
 from engine.jit import inner_kernel, overlay
 from engine.kinds import DecisionKind
-from engine.records import COMMAND, REFUSAL, record
+from engine.records import COMMAND, REFUSAL, SIGNAL, record
 from engine.state import Limits
 
-# A step may cancel every open order and still has room for what else it decides.
-_BESIDES_CANCELS = 64
+# A step may cancel every open order, say something of every bracket and still has room for what else it decides.
+_BESIDES_CANCELS = 512
 
 
 def outbox_layout(limits: Limits) -> np.dtype[Any]:
-    """The decisions of one step, as many as a state of these limits can ever make at once."""
-    return record([("count", "<i8"), ("items", COMMAND, (limits.orders + _BESIDES_CANCELS,))])
+    """The decisions of one step, as many as a state of these limits can ever make at once.
+
+    `told` is room for the signal that is being decided, as it counts after several strategies are combined.
+    """
+    items = limits.orders + 4 * limits.brackets + _BESIDES_CANCELS
+    return record([("count", "<i8"), ("told", SIGNAL, (1,)), ("items", COMMAND, (items,))])
 
 
 @inner_kernel
@@ -54,3 +58,14 @@ def refuse(state: Any, outbox: Any, signal: Any, reason: Any, limit: Any, observ
     refusal.reason = np.int64(reason)
     refusal.limit = limit
     refusal.observed = observed
+
+
+@inner_kernel
+def alert(state: Any, outbox: Any, instrument: Any, strategy: Any, order: Any, reason: Any, observed: Any) -> None:
+    """Record what a person should see at once."""
+    note = overlay(next_command(state, outbox, np.int64(DecisionKind.ALERT)), REFUSAL)
+    note.instrument = np.uint16(instrument)
+    note.strategy = np.uint8(strategy)
+    note.order = order
+    note.reason = np.int64(reason)
+    note.observed = observed

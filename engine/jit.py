@@ -7,8 +7,9 @@ from typing import Any
 
 import numba
 from numba import config
-from numba.core.registry import CPUDispatcher
 from numba.extending import intrinsic
+
+from engine.parts import PartCompiler, PartDispatcher
 
 # Without a cache folder named by a hash of all kernel sources, numba would run stale code after an edit
 # in an imported file: the composition root names one, and without it nothing is cached.
@@ -21,19 +22,24 @@ def kernel(function: Any) -> Any:
     return numba.njit(function, cache=_CACHE, error_model="numpy", nogil=True)
 
 
-class _InnerDispatcher(CPUDispatcher):
-    """A compiled function without the wrapper that Python would need: calling it would crash, so it is refused."""
-
-    def __call__(self, *arguments: Any, **keywords: Any) -> Any:
-        assert INTERPRETED, f"{self.py_func.__name__} is an inner kernel: only kernels can call it"
+def _part(function: Any) -> Any:
+    options: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True, "pipeline_class": PartCompiler}
+    dispatcher = numba.njit(function, error_model="numpy", nogil=True, **options)
+    if not INTERPRETED:
+        dispatcher.__class__ = PartDispatcher
+    return dispatcher
 
 
 def inner_kernel(function: Any) -> Any:
-    """As `kernel`, for what only kernels call: a quarter of the time to compile is saved."""
-    options: Any = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-    dispatcher = numba.njit(function, cache=_CACHE, error_model="numpy", nogil=True, **options)
-    if not INTERPRETED:
-        dispatcher.__class__ = _InnerDispatcher
+    """As `kernel`, for what only kernels call: most of the time to compile is saved."""
+    return _part(function)
+
+
+def shared_kernel(function: Any) -> Any:
+    """An inner kernel that stands for many: it is kept, so that a new kernel which calls it is compiled faster."""
+    dispatcher = _part(function)
+    if _CACHE and not INTERPRETED:
+        dispatcher.enable_caching()
     return dispatcher
 
 

@@ -10,7 +10,7 @@ import numpy as np
 
 from engine.arithmetic import MONEY_MAX, money_fits
 from engine.jit import inner_kernel
-from engine.kinds import EventKind, FillFlag, OrderFlag, OrderStatus, OrderType
+from engine.kinds import EventKind, FillFlag, OrderFlag, OrderRole, OrderStatus, OrderType
 from engine.portfolio import apply_fill, fill_fits, set_fault
 from engine.reasons import Reason
 from engine.state import TRADE_BUCKETS, TRADES_PER_BUCKET
@@ -26,6 +26,10 @@ WAS_CANCELED = np.int64(6)
 WAS_EXPIRED = np.int64(7)
 CANCEL_WAS_REJECTED = np.int64(8)
 REQUEST_HAD_NO_ANSWER = np.int64(9)
+WAS_RELEASED = np.int64(10)
+
+# What `on_fill` returns instead of a slot.
+NOT_BOOKED = np.int64(-1)
 
 # 2**32 divided by the golden ratio, made odd.
 _GOLDEN_RATIO_32 = 2_654_435_769
@@ -38,19 +42,22 @@ def _transitions() -> np.ndarray:
     sent, accepted, refused = status.SENT, status.ACCEPTED, status.REJECTED
     part, whole, asked = status.PARTIALLY_FILLED, status.FILLED, status.PENDING_CANCEL
     gone, late, lost = status.CANCELED, status.EXPIRED, status.UNKNOWN
+    held, waits = status.HELD, status.PENDING
     # In the order of the happenings above.
     rows = {
-        status.NONE: (_, _, _, _, _, _, _, _, _, _),
-        status.PENDING: (sent, accepted, refused, part, whole, asked, gone, late, _, lost),
-        status.SENT: (_, accepted, refused, part, whole, asked, gone, late, _, lost),
-        status.ACCEPTED: (_, accepted, _, part, whole, asked, gone, late, accepted, accepted),
-        status.PARTIALLY_FILLED: (_, part, _, part, whole, asked, gone, late, part, part),
-        status.FILLED: (_, whole, _, whole, whole, _, _, _, whole, whole),
-        status.PENDING_CANCEL: (_, asked, refused, asked, whole, asked, gone, late, accepted, lost),
-        status.CANCELED: (_, _, _, gone, gone, _, gone, _, gone, gone),
-        status.REJECTED: (_, _, refused, refused, refused, _, _, _, refused, refused),
-        status.EXPIRED: (_, _, _, late, late, _, _, late, late, late),
-        status.UNKNOWN: (_, accepted, refused, part, whole, asked, gone, late, lost, lost),
+        status.NONE: (_, _, _, _, _, _, _, _, _, _, _),
+        status.PENDING: (sent, accepted, refused, part, whole, asked, gone, late, _, lost, _),
+        status.SENT: (_, accepted, refused, part, whole, asked, gone, late, _, lost, _),
+        status.ACCEPTED: (_, accepted, _, part, whole, asked, gone, late, accepted, accepted, _),
+        status.PARTIALLY_FILLED: (_, part, _, part, whole, asked, gone, late, part, part, _),
+        status.FILLED: (_, whole, _, whole, whole, _, _, _, whole, whole, _),
+        status.PENDING_CANCEL: (_, asked, refused, asked, whole, asked, gone, late, accepted, lost, _),
+        status.CANCELED: (_, _, _, gone, gone, _, gone, _, gone, gone, _),
+        status.REJECTED: (_, _, refused, refused, refused, _, _, _, refused, refused, _),
+        status.EXPIRED: (_, _, _, late, late, _, _, late, late, late, _),
+        status.UNKNOWN: (_, accepted, refused, part, whole, asked, gone, late, lost, lost, _),
+        # Held by the engine: a cancel needs no answer.
+        status.HELD: (_, _, _, part, whole, gone, gone, _, held, held, waits),
     }
     return np.array([rows[OrderStatus(number)] for number in range(len(OrderStatus))], dtype=np.int64)
 
@@ -68,6 +75,7 @@ def is_open(status: Any) -> Any:
         or status == OrderStatus.PARTIALLY_FILLED
         or status == OrderStatus.PENDING_CANCEL
         or status == OrderStatus.UNKNOWN
+        or status == OrderStatus.HELD
     )
 
 
@@ -167,8 +175,17 @@ def _unlink(state: Any, order: Any) -> None:
 
 @inner_kernel
 def _change_open_lots(state: Any, order: Any, delta_lots: Any) -> None:
+    """Count lots as on their way, or as those of legs, which wait beside a position."""
     position = state.positions[order.account, order.instrument]
-    if order.side > 0:
+    if order.order_role >= OrderRole.STOP:
+        grouped_lots = delta_lots if order.order_role == OrderRole.GROUPED else np.int64(0)
+        if order.side > 0:
+            position.leg_buy_lots += delta_lots
+            position.grouped_buy_lots += grouped_lots
+        else:
+            position.leg_sell_lots += delta_lots
+            position.grouped_sell_lots += grouped_lots
+    elif order.side > 0:
         position.open_buy_lots += delta_lots
     else:
         position.open_sell_lots += delta_lots
@@ -177,17 +194,47 @@ def _change_open_lots(state: Any, order: Any, delta_lots: Any) -> None:
 @inner_kernel
 def open_lots_fit(position: Any, side: Any, delta_lots: Any) -> Any:
     """Whether `delta_lots` more on order of a side are still a number of lots that the ledger allows."""
-    return delta_lots <= MONEY_MAX - (position.open_buy_lots if side > 0 else position.open_sell_lots)
+    open_lots = position.open_buy_lots if side > 0 else position.open_sell_lots
+    leg_lots = position.leg_buy_lots if side > 0 else position.leg_sell_lots
+    return delta_lots <= MONEY_MAX - max(open_lots, leg_lots)
 
 
 @inner_kernel
-def open_order(state: Any, command: Any) -> None:
-    """Enter a decided order into the table as PENDING and number it; the caller has seen a free slot."""
+def ask_as_it_is(order: Any) -> None:
+    """Take the terms that an order has for those that were last asked for."""
+    order.asked_lots = order.quantity_lots
+    order.asked_limit_ticks = order.limit_ticks
+    order.asked_trigger_ticks = order.trigger_ticks
+
+
+@inner_kernel
+def _retry_later(state: Any, order: Any) -> None:
+    """What was asked of a bracket's order did not come to be: the bracket is looked at again at the next occasion."""
+    if order.bracket_slot != 0:
+        state.instruments[order.instrument].brackets_retry = 1
+
+
+@inner_kernel
+def on_no_answer(state: Any, slot: Any) -> None:
+    """A request about an order has no answer: it is neither accepted nor rejected, and an amendment is open again."""
+    order = state.orders[slot - 1]
+    order.amending = 0
+    change_status(state, slot, REQUEST_HAD_NO_ANSWER)
+    _retry_later(state, order)
+
+
+@inner_kernel
+def open_order(state: Any, command: Any, role: Any, bracket_slot: Any, leg: Any) -> Any:
+    """Enter a decided order into the table and number it; returns its slot. The caller has seen a free slot.
+
+    It is PENDING, or HELD where the engine keeps it until its price comes.
+    """
     slot = _take_slot(state)
     state.orders_placed += 1
     order = state.orders[slot - 1]
     order.order = state.orders_placed
-    order.status = OrderStatus.PENDING
+    held = (np.int64(command.order_flags) & OrderFlag.HELD_BY_ENGINE) != 0
+    order.status = np.int64(OrderStatus.HELD) if held else np.int64(OrderStatus.PENDING)
     order.instrument = np.int64(command.instrument)
     order.account = np.int64(command.account)
     order.strategy = np.int64(command.strategy)
@@ -208,6 +255,15 @@ def open_order(state: Any, command: Any) -> None:
     order.placed_seq = state.seq
     order.placed_ts_ns = state.ts_ns
     order.updated_ts_ns = state.ts_ns
+    order.order_role = role
+    order.bracket_slot = bracket_slot
+    order.leg = leg
+    instrument = state.instruments[order.instrument]
+    order.reference_ticks = instrument.short_mark_ticks if order.side > 0 else instrument.long_mark_ticks
+    order.amending = 0
+    order.cancel_asked = 0
+    order.exiting_lots = 0
+    ask_as_it_is(order)
     command.order = order.order
     _index_order(state, order.order, slot)
     _link(state, order, slot)
@@ -215,6 +271,7 @@ def open_order(state: Any, command: Any) -> None:
     strategy = state.strategies[order.strategy]
     strategy.orders += 1
     strategy.orders_open += 1
+    return slot
 
 
 @inner_kernel
@@ -279,10 +336,11 @@ def _remember_trade(state: Any, trade_id: Any, instrument: Any, side: Any) -> No
 
 
 @inner_kernel
-def on_fill(state: Any, fill: Any) -> None:
+def on_fill(state: Any, fill: Any) -> Any:
     """Book a fill, whatever the engine thought of its order: doubled ones once, late and excess ones too.
 
-    A fill whose amounts do not fit the ledger stops the engine, and nothing of it is booked.
+    Returns the order's slot, 0 where the table does not hold it, NOT_BOOKED for a doubled fill. A fill whose
+    amounts do not fit the ledger stops the engine, and nothing of it is booked.
     """
     account = np.int64(fill.account)
     instrument = np.int64(fill.instrument)
@@ -291,12 +349,12 @@ def on_fill(state: Any, fill: Any) -> None:
     fee_in_base = (flags & FillFlag.FEE_IN_BASE) != 0
     if _is_booked(state, fill.trade_id, instrument, side):
         state.fills_duplicate += 1
-        return
+        return NOT_BOOKED
     slot = find_order(state, fill.order)
     fits = fill_fits(state, account, instrument, fill.quantity_lots, fill.price_ticks, fill.fee, fee_in_base)
     if not (fits and (slot == 0 or _order_has_room(state.orders[slot - 1]))):
         set_fault(state, Reason.MONEY_OVERFLOW)
-        return
+        return NOT_BOOKED
     _remember_trade(state, fill.trade_id, instrument, side)
     state.fills += 1
     if slot == 0:
@@ -304,6 +362,7 @@ def on_fill(state: Any, fill: Any) -> None:
     else:
         _fill_order(state, fill, slot, state.instruments[instrument].tick_lot_units)
     apply_fill(state, account, instrument, side, fill.quantity_lots, fill.price_ticks, fill.fee, fee_in_base)
+    return np.int64(slot)
 
 
 @inner_kernel
@@ -334,12 +393,12 @@ def _fill_order(state: Any, fill: Any, slot: Any, unit: Any) -> None:
 
 
 @inner_kernel
-def on_order_report(state: Any, report: Any) -> None:
-    """Apply what an exchange says of an order other than a fill."""
-    slot = find_order(state, report.order)
+def on_order_report(state: Any, report: Any) -> Any:
+    """Apply what an exchange says of an order other than a fill; returns its slot, 0 where it is not known."""
+    slot = np.int64(find_order(state, report.order))
     if slot == 0:
         state.reports_orphan += 1
-        return
+        return slot
     order = state.orders[slot - 1]
     kind = report.kind
     if report.exchange_order_id != 0:
@@ -357,18 +416,39 @@ def on_order_report(state: Any, report: Any) -> None:
     elif kind == EventKind.ORDER_EXPIRED:
         change_status(state, slot, WAS_EXPIRED)
     elif kind == EventKind.CANCEL_REJECTED:
-        change_status(state, slot, CANCEL_WAS_REJECTED)
+        # The same report refuses a cancel and an amendment: it answers the cancel where one is under way.
+        if order.amending and order.status != OrderStatus.PENDING_CANCEL:
+            order.amending = 0
+            state.amendments_refused += 1
+        else:
+            order.cancel_asked = 0
+            change_status(state, slot, CANCEL_WAS_REJECTED)
+        _retry_later(state, order)
     elif kind == EventKind.ORDER_AMENDED:
-        _amend(state, order, report)
+        _amend(state, slot, report)
     elif kind == EventKind.ORDER_TRIGGERED:
         order.updated_ts_ns = state.ts_ns
+    return slot
 
 
 @inner_kernel
-def _amend(state: Any, order: Any, report: Any) -> None:
+def amend_held(state: Any, order: Any, quantity_lots: Any, limit_ticks: Any, trigger_ticks: Any) -> None:
+    """Change an order that the engine holds: it is done at once."""
+    _change_open_lots(state, order, quantity_lots - order.quantity_lots)
+    order.quantity_lots = quantity_lots
+    order.limit_ticks = limit_ticks
+    order.trigger_ticks = trigger_ticks
+    order.updated_ts_ns = state.ts_ns
+
+
+@inner_kernel
+def _amend(state: Any, slot: Any, report: Any) -> None:
     """Take over the quantity and price that the exchange says an open order has now."""
+    order = state.orders[slot - 1]
+    order.amending = 0
     if not is_open(order.status) or report.quantity_lots < order.filled_lots:
         state.transitions_refused += 1
+        _retry_later(state, order)
         return
     delta_lots = report.quantity_lots - order.quantity_lots
     if not open_lots_fit(state.positions[order.account, order.instrument], order.side, delta_lots):
@@ -382,3 +462,8 @@ def _amend(state: Any, order: Any, report: Any) -> None:
         else:
             order.trigger_ticks = report.price_ticks
     order.updated_ts_ns = state.ts_ns
+    as_asked = order.limit_ticks == order.asked_limit_ticks and order.trigger_ticks == order.asked_trigger_ticks
+    if not as_asked or order.quantity_lots != order.asked_lots:
+        _retry_later(state, order)
+    if order.quantity_lots == order.filled_lots:
+        change_status(state, slot, WAS_FILLED_WHOLLY)

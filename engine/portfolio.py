@@ -14,12 +14,11 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import MONEY_MAX, money_fits, mul_div, mul_div_up, product_fits, share
+from engine.arithmetic import MONEY_MAX, PPM, money_fits, mul_div, mul_div_up, product_fits, share
 from engine.jit import inner_kernel
 from engine.kinds import FundingBasis
 from engine.reasons import Reason
 
-PPM = np.int64(1_000_000)
 PPB = np.int64(1_000_000_000)
 DRAWDOWN_PPM_MAX = PPM * PPM
 _ALMOST_ONE = 1.0 - 1e-12
@@ -34,8 +33,8 @@ def set_fault(state: Any, reason: Any) -> None:
 
 
 @inner_kernel
-def _settle(state: Any, account: Any) -> None:
-    """Bring equity, its peak and the drawdowns up to date."""
+def _settle(state: Any, account: Any, account_number: Any) -> None:
+    """Bring equity, its peaks and the drawdowns up to date, and say where something waits for what they came to."""
     equity = (
         account.deposits_units
         + account.realized_units
@@ -43,14 +42,22 @@ def _settle(state: Any, account: Any) -> None:
         + account.funding_units
         + account.unrealized_units
     )
+    if equity == account.equity_units:
+        return
     if not money_fits(equity):
         set_fault(state, Reason.MONEY_OVERFLOW)
         return
     account.equity_units = equity
+    if equity > account.guard_peak_units:
+        account.guard_peak_units = equity
+    if is_watched(account):
+        attend_account(state, account_number)
     peak = account.peak_equity_units
     if equity >= peak:
         account.peak_equity_units = equity
+        account.peak_ts_ns = state.ts_ns
         return
+    account.max_drawdown_ns = max(account.max_drawdown_ns, state.ts_ns - account.peak_ts_ns)
     drawdown = peak - equity
     if drawdown > account.max_drawdown_units:
         account.max_drawdown_units = drawdown
@@ -58,6 +65,23 @@ def _settle(state: Any, account: Any) -> None:
     next_ppm = np.float64(account.max_drawdown_ppm) + 1.0
     if peak > 0 and np.float64(drawdown) * PPM >= next_ppm * np.float64(peak) * _ALMOST_ONE:
         _deepen_drawdown(account, drawdown, peak)
+
+
+@inner_kernel
+def is_watched(account: Any) -> Any:
+    """Whether something waits for the equity or drawdown that an account has come to."""
+    guarded = account.guard_peak_units - account.equity_units
+    return (
+        guarded >= account.watch_drawdown_units
+        or account.equity_units <= account.watch_equity_units
+        or guarded <= account.recover_drawdown_units
+    )
+
+
+@inner_kernel
+def attend_account(state: Any, account_number: Any) -> None:
+    """Have an account looked at before the step ends."""
+    state.attention_accounts = state.attention_accounts | (np.int64(1) << account_number)
 
 
 @inner_kernel
@@ -75,7 +99,7 @@ def _deepen_drawdown(account: Any, drawdown: Any, peak: Any) -> None:
 
 
 @inner_kernel
-def mark_position(state: Any, account: Any, position: Any, instrument: Any) -> None:
+def mark_position(state: Any, account: Any, position: Any, instrument: Any, account_number: Any) -> None:
     """Value a position at what it could be closed for, and its account with it."""
     lots = position.quantity_lots
     mark = instrument.long_mark_ticks if lots > 0 else instrument.short_mark_ticks
@@ -83,14 +107,21 @@ def mark_position(state: Any, account: Any, position: Any, instrument: Any) -> N
     if not product_fits(lots, mark, unit):
         set_fault(state, Reason.MONEY_OVERFLOW)
         return
-    unrealized = lots * mark * unit - position.cost_units
+    worth = lots * mark * unit
+    before = position.worth_units
+    unrealized = worth - position.cost_units
     total = account.unrealized_units + unrealized - position.unrealized_units
-    if not money_fits(total):
+    long_units = account.long_units + max(worth, 0) - max(before, 0)
+    short_units = account.short_units + max(-worth, 0) - max(-before, 0)
+    if not (money_fits(total) and long_units <= MONEY_MAX and short_units <= MONEY_MAX):
         set_fault(state, Reason.MONEY_OVERFLOW)
         return
     account.unrealized_units = total
+    account.long_units = long_units
+    account.short_units = short_units
     position.unrealized_units = unrealized
-    _settle(state, account)
+    position.worth_units = worth
+    _settle(state, account, account_number)
 
 
 @inner_kernel
@@ -98,21 +129,36 @@ def mark_holders(state: Any, instrument_number: Any) -> None:
     """Value every account's position in an instrument whose mark has moved."""
     instrument = state.instruments[instrument_number]
     holders = instrument.holders
-    number = 0
+    number = np.int64(0)
     while holders != 0:
         if holders & 1:
-            mark_position(state, state.accounts[number], state.positions[number, instrument_number], instrument)
+            position = state.positions[number, instrument_number]
+            mark_position(state, state.accounts[number], position, instrument, number)
         holders = holders >> 1
         number += 1
 
 
 @inner_kernel
-def _close_trade(position: Any) -> None:
-    """Count a finished round trip, from flat to flat, by its profit after fees and funding."""
-    position.trades += 1
-    if position.trade_units > 0:
-        position.trades_won += 1
-    position.trade_units = 0
+def count_trade(row: Any, units: Any) -> None:
+    """Count a finished trade that left `units` after fees and funding: of a position, account, strategy or pair.
+
+    One that left nothing is lost. `streak` is the run of trades won, or below 0 of those lost.
+    """
+    row.trades += 1
+    if units > 0:
+        row.trades_won += 1
+        row.profit_units += units
+        row.streak = max(row.streak, 0) + 1
+    else:
+        row.loss_units -= units
+        row.streak = min(row.streak, 0) - 1
+
+
+@inner_kernel
+def count_trade_of_many(row: Any, units: Any) -> None:
+    """As `count_trade`, of an account or strategy: `losing_streak` is what a breaker's reset sets back to 0."""
+    count_trade(row, units)
+    row.losing_streak = 0 if units > 0 else row.losing_streak + 1
 
 
 @inner_kernel
@@ -151,7 +197,8 @@ def trade_position(position: Any, delta_lots: Any, price_ticks: Any, fee_units: 
         position.realized_units += realized
         position.trade_units += realized - fee_closing
         if position.quantity_lots == 0:
-            _close_trade(position)
+            count_trade(position, position.trade_units)
+            position.trade_units = 0
     opening = delta_lots + closing if delta_lots < 0 else delta_lots - closing
     if opening != 0:
         if position.quantity_lots == 0:
@@ -185,7 +232,15 @@ def apply_fill(
         delta_lots -= fee
         fee_units = fee * price_ticks * unit
     cost_before = position.cost_units
+    trades = position.trades
+    gained_units = position.profit_units - position.loss_units
     realized = trade_position(position, delta_lots, price_ticks, fee_units, unit, state.ts_ns)
+    if position.trades != trades:
+        count_trade_of_many(account, position.profit_units - position.loss_units - gained_units)
+        if account.watch_losing_streak != 0 and account.losing_streak >= account.watch_losing_streak:
+            attend_account(state, account_number)
+        if position.streak < 0:
+            instrument.last_loss_ts_ns = state.ts_ns
     position.fills += 1
     if side > 0:
         position.bought_lots += quantity_lots
@@ -201,8 +256,10 @@ def apply_fill(
     if instrument.mark_source == 0:
         instrument.long_mark_ticks = price_ticks
         instrument.short_mark_ticks = price_ticks
+        if price_ticks <= instrument.watch_low_ticks or price_ticks >= instrument.watch_high_ticks:
+            state.attention_instrument = instrument_number + 1
         mark_holders(state, instrument_number)
-    mark_position(state, account, position, instrument)
+    mark_position(state, account, position, instrument, account_number)
 
 
 @inner_kernel
@@ -230,29 +287,41 @@ def fill_fits(
         and money_fits(position.realized_units)
         and money_fits(position.fees_units)
         and money_fits(position.trade_units)
+        and money_fits(position.profit_units)
+        and money_fits(position.loss_units)
         and money_fits(position.bought_lots)
         and money_fits(position.sold_lots)
         and money_fits(account.cost_units)
         and money_fits(account.realized_units)
         and money_fits(account.fees_units)
+        and money_fits(account.profit_units)
+        and money_fits(account.loss_units)
     )
 
 
 @inner_kernel
 def move_cash(state: Any, account_number: Any, amount_units: Any) -> None:
-    """A deposit, or a withdrawal where negative; neither is a profit, so the peak moves along."""
+    """A deposit, or a withdrawal where negative; neither is a profit: what gains are measured from moves along."""
     account = state.accounts[account_number]
     fits = (
         money_fits(amount_units)
         and money_fits(account.deposits_units + amount_units)
         and money_fits(account.peak_equity_units + amount_units)
+        and money_fits(account.guard_peak_units + amount_units)
+        and money_fits(account.day_equity_units + amount_units)
+        and money_fits(account.week_equity_units + amount_units)
     )
     if not fits:
         set_fault(state, Reason.MONEY_OVERFLOW)
         return
     account.deposits_units += amount_units
     account.peak_equity_units += amount_units
-    _settle(state, account)
+    account.guard_peak_units += amount_units
+    account.day_equity_units += amount_units
+    account.week_equity_units += amount_units
+    _settle(state, account, account_number)
+    if amount_units != 0:
+        attend_account(state, account_number)
 
 
 @inner_kernel
@@ -282,7 +351,7 @@ def _pay_funding(state: Any, account_number: Any, instrument_number: Any, amount
     position.funding_units += amount_units
     position.trade_units += amount_units
     account.funding_units += amount_units
-    _settle(state, account)
+    _settle(state, account, account_number)
 
 
 @inner_kernel

@@ -13,7 +13,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.kinds import EventKind
+from engine.kinds import DecisionKind, EventKind
 
 EVENT_BYTES = 64
 DECISION_BYTES = 64
@@ -80,13 +80,28 @@ SIGNAL = _stated(
     ],
 )
 TIMER = _stated("reserved", _words("timer", "due_ts_ns"))
+# One order as it is, alone or as a member of a group: orders of one `group` number and strategy belong together.
+ORDER_REQUEST = _stated(
+    "order_type",
+    [
+        ("order_flags", "u1"),
+        ("time_in_force", "u1"),
+        ("group_kind", "u1"),
+        ("reserved", "u1"),
+        ("group", "<u4"),
+        ("quantity_lots", "<i8"),
+        ("limit_ticks", "<i8"),
+        ("trigger_ticks", "<i8"),
+        ("expire_ts_ns", "<i8"),
+    ],
+)
 
 # Orders, as an exchange or the transport reports them.
 ORDER_REPORT = _reported("reserved", _words("order", "exchange_order_id", "reason", "quantity_lots", "price_ticks"))
 FILL = _reported("fill_flags", _words("order", "trade_id", "price_ticks", "quantity_lots", "fee"))
 
 # Definitions, settings and people. `source` is the strategy's number where a setting belongs to one.
-CONFIGURATION = _stated("reserved", _words("setting", "value"))
+CONFIGURATION = _stated("reserved", _words("setting", "value", "row"))
 INSTRUMENT = _stated(
     "instrument_kind",
     _words("tick_lot_units", "quantity_step_lots", "quantity_min_lots", "quantity_max_lots", "notional_min_units"),
@@ -113,6 +128,7 @@ OVERLAYS: dict[EventKind, np.dtype[Any]] = {
     EventKind.FUNDING: FUNDING,
     EventKind.SIGNAL: SIGNAL,
     EventKind.TIMER: TIMER,
+    EventKind.ORDER_REQUESTED: ORDER_REQUEST,
     EventKind.ORDER_SENT: ORDER_REPORT,
     EventKind.ORDER_ACCEPTED: ORDER_REPORT,
     EventKind.ORDER_REJECTED: ORDER_REPORT,
@@ -174,3 +190,87 @@ REFUSAL = _decision(
         ("reserved1", "<i8"),
     ]
 )
+
+# Decisions that explain: the numbers the engine compared, for people and programs that ask why.
+# `action` is an Action; `contributors` has a bit for each strategy below 63 whose signal counted, 63 for any other.
+COMBINED = _decision(
+    [
+        ("action", "<i8"),
+        ("strength_ppm", "<i8"),
+        ("contributors", "<i8"),
+        ("weight_total_ppm", "<i8"),
+        ("reserved0", "<i8"),
+        ("reserved1", "<i8"),
+    ]
+)
+# `wanted_lots` is what the method gives, `quantity_lots` what is left after the cuts, bound by `size_limit`.
+SIZED = _decision(
+    [
+        ("sizing_method", "<i8"),
+        ("wanted_lots", "<i8"),
+        ("quantity_lots", "<i8"),
+        ("size_limit", "<i8"),
+        ("equity_units", "<i8"),
+        ("reference_ticks", "<i8"),
+    ]
+)
+# A breaker's trip or change of status; `limit` and `observed` are in the unit of its condition, observed -1 where
+# it could not be computed. `breaker` counts from 0.
+BREAKER_DECISION = _decision(
+    [
+        ("breaker", "<i8"),
+        ("status", "<i8"),
+        ("condition", "<i8"),
+        ("limit", "<i8"),
+        ("observed", "<i8"),
+        ("actions", "<i8"),
+    ]
+)
+# An account's (`instrument` 65535) or an instrument's risk level; `reason` is the rule that moved it.
+RISK_LEVEL_DECISION = _decision(
+    [
+        ("risk_level", "<i8"),
+        ("level_before", "<i8"),
+        ("reason", "<i8"),
+        ("limit", "<i8"),
+        ("observed", "<i8"),
+        ("scale_ppm", "<i8"),
+    ]
+)
+# What happened to a bracket; `bracket` is its number, counted from 1 over the whole tape.
+BRACKET_DECISION = _decision(
+    [
+        ("bracket", "<i8"),
+        ("bracket_change", "<i8"),
+        ("held_lots", "<i8"),
+        ("stop_ticks", "<i8"),
+        ("order", "<i8"),
+        ("reason", "<i8"),
+    ]
+)
+TRANSPORT_DECISION = _decision(
+    [
+        ("transport_status", "<i8"),
+        ("failures", "<i8"),
+        ("failure", "<i8"),
+        ("until_ts_ns", "<i8"),
+        ("reserved0", "<i8"),
+        ("reserved1", "<i8"),
+    ]
+)
+# How each kind of decision is read.
+DECISIONS: dict[DecisionKind, np.dtype[Any]] = {
+    DecisionKind.PLACE_ORDER: COMMAND,
+    DecisionKind.CANCEL_ORDER: COMMAND,
+    DecisionKind.AMEND_ORDER: COMMAND,
+    DecisionKind.RELEASE_ORDER: COMMAND,
+    DecisionKind.REFUSAL: REFUSAL,
+    DecisionKind.ALERT: REFUSAL,
+    DecisionKind.SIGNALS_COMBINED: COMBINED,
+    DecisionKind.ORDER_SIZED: SIZED,
+    DecisionKind.BREAKER_TRIPPED: BREAKER_DECISION,
+    DecisionKind.BREAKER_CHANGED: BREAKER_DECISION,
+    DecisionKind.RISK_LEVEL_CHANGED: RISK_LEVEL_DECISION,
+    DecisionKind.BRACKET_CHANGED: BRACKET_DECISION,
+    DecisionKind.TRANSPORT_CHANGED: TRANSPORT_DECISION,
+}

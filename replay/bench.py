@@ -21,7 +21,9 @@ from adapters.configuration import Configuration, parse_configuration
 from adapters.errors import UserError
 from adapters.journal import Durability, JournalWriter, create_journal, read_journal
 from engine.records import EVENT_BYTES
+from engine.state import DEFAULT_LIMITS, LARGE_LIMITS, Limits
 from replay.backtest import backtest_manifest
+from replay.bench_rules import ADDED
 from replay.memory import peak_rss_mib
 from replay.opening import opening_events
 from replay.refold import refold
@@ -34,17 +36,19 @@ STRATEGIES = {
     "compiled": "adapters.strategies.ema_cross",
     "python": "adapters.strategies.ema_cross:EmaCross",
     "resting": "replay.bench_resting",
+    "brackets": "replay.bench_brackets",
 }
 _WARM_EVENTS = 2_000
 _WARM_RUNS = 3
 _RUNS = 7
 _SEGMENTS_IN_MEMORY = 4
-RESTING_ORDERS = (1, 100, 4_000)
-_RESTING_EVENTS = 900_000
+WAITING = (1, 100, 4_000)
+_WAITING_EVENTS = 900_000
 
 _CONFIGURATION = """
 [run]
 name = "bench-{workload}"
+{timers}
 
 [[accounts]]
 name = "bench"
@@ -72,22 +76,31 @@ entry = "{entry}"
 """
 
 
-def bench_configuration(workload: Workload, strategy: str, parameters: str | None = None) -> Configuration:
-    """The configuration of a workload, as a user would write it."""
+def bench_configuration(
+    workload: Workload, strategy: str, parameters: str | None = None, rules: str = "none"
+) -> Configuration:
+    """The configuration of a workload, as a user would write it; `rules` is one of `replay.bench_rules.ADDED`."""
     text = _CONFIGURATION.format(
         workload=workload.name,
+        timers='timer_interval = "1m"' if rules == "all" else "",
         tick_size=TICK_SIZE,
         lot_size=LOT_SIZE,
         form="python" if strategy == "python" else "compiled",
         entry=STRATEGIES[strategy],
         parameters=parameters or f'fast = 10\nslow = 20\nprice = "{workload.price}"',
     )
+    text += ADDED[rules]
     return parse_configuration(text, Path("bench.toml"))
 
 
-def _run(configuration: Configuration, market: Iterator[Bytes], journal: JournalWriter | None) -> Outcome:
+def _run(
+    configuration: Configuration,
+    market: Iterator[Bytes],
+    journal: JournalWriter | None,
+    limits: Limits = DEFAULT_LIMITS,
+) -> Outcome:
     opening, documents = opening_events(configuration, START_NS)
-    return build_session(configuration, journal).run(opening, documents, market)
+    return build_session(configuration, lambda: journal, limits).run(opening, documents, market)
 
 
 def run_bench(
@@ -96,11 +109,13 @@ def run_bench(
     strategy: str = "compiled",
     journal: bool = True,
     keep: Path | None = None,
+    rules: str = "none",
     progress: Callable[[int], None] | None = None,
 ) -> dict[str, Any]:
     """Run a workload and report its figures; with `journal` the tape is folded again too, and then removed.
 
-    `keep` names a folder for the journal, which then stays. Raises UserError for unknown names.
+    `rules` switches on brackets, or all rules. `keep` names a folder for the journal, which then stays. Raises
+    UserError for unknown names.
     """
     if workload not in WORKLOADS:
         raise UserError(f"no workload {workload!r}, expected one of {', '.join(WORKLOADS)}")
@@ -108,12 +123,15 @@ def run_bench(
         raise UserError(f"no strategy form {strategy!r}, expected compiled or python")
     work = WORKLOADS[workload]
     count = work.events if events is None else events
+    if rules not in ADDED:
+        raise UserError(f"no rules {rules!r}, expected one of {', '.join(ADDED)}")
     if count < 1:
         raise UserError(f"--events is {count}, expected at least 1")
-    configuration = bench_configuration(work, strategy)
+    configuration = bench_configuration(work, strategy, rules=rules)
     figures: dict[str, Any] = {
         "workload": workload,
         "strategy": strategy,
+        "rules": rules,
         "events": count,
         "compile_s": round(_compile(work, configuration), 3),
         "journaled": journal or keep is not None,
@@ -153,41 +171,49 @@ def _measure(
             shutil.rmtree(folder.parent, ignore_errors=True)
 
 
-def run_resting_bench(events: int | None = None) -> dict[str, Any]:
-    """What a tick costs with few and many resting orders that do not trigger: nanoseconds, medians of several runs."""
-    count = events or _RESTING_EVENTS
+def run_waiting_bench(what: str, events: int | None = None) -> dict[str, Any]:
+    """What a tick costs with few and many resting orders, or open brackets, that do not trigger.
+
+    `what` is "resting" or "brackets"; nanoseconds, medians of several runs. Raises UserError.
+    """
+    count = _WAITING_EVENTS if events is None else events
     work = WORKLOADS["ticks"]
+    most = work.segment_events - max(WAITING) - 1
+    if not 1 <= count <= most:
+        raise UserError(f"--events is {count}, expected 1 to {most}")
     chunk = next(work.chunks(work.segment_events))
-    times: dict[int, list[float]] = {orders: [] for orders in RESTING_ORDERS}
+    times: dict[int, list[float]] = {number: [] for number in WAITING}
     for _ in range(_RUNS):
-        for orders in RESTING_ORDERS:
-            times[orders].append(_time_resting(work, chunk, orders, count))
-    medians = {orders: statistics.median(runs) / count * 1e9 for orders, runs in times.items()}
+        for number in WAITING:
+            times[number].append(_time_waiting(what, work, chunk, number, count))
+    medians = {number: statistics.median(runs) / count * 1e9 for number, runs in times.items()}
     return {
-        "workload": "resting",
+        "workload": what,
         "events": count,
         "runs": _RUNS,
-        "tick_ns": {str(orders): round(value, 1) for orders, value in medians.items()},
+        "tick_ns": {str(number): round(value, 1) for number, value in medians.items()},
         "most_to_least": round(max(medians.values()) / min(medians.values()), 3),
     }
 
 
-def _time_resting(work: Workload, chunk: Bytes, orders: int, count: int) -> float:
-    """Seconds for `count` ticks once the orders rest."""
-    configuration = bench_configuration(work, "resting", f"orders = {orders}")
+def _time_waiting(what: str, work: Workload, chunk: Bytes, number: int, count: int) -> float:
+    """Seconds for `count` ticks once the orders rest, or the brackets are open."""
+    parameters = f"orders = {number}" if what == "resting" else f"brackets = {number}"
+    configuration = bench_configuration(work, what, parameters, "none" if what == "resting" else "many_brackets")
     moments: list[float] = []
 
     def market() -> Iterator[Bytes]:
-        first = (orders + 1) * EVENT_BYTES
+        first = (number + 1) * EVENT_BYTES
         yield chunk[:first]
         moments.append(time.perf_counter())
         yield chunk[first : first + count * EVENT_BYTES]
         moments.append(time.perf_counter())
 
-    outcome = _run(configuration, market(), None)
-    resting = outcome.orders - outcome.fills
-    if resting != orders:
-        raise AssertionError(f"{resting} orders rest, expected {orders}")
+    outcome = _run(configuration, market(), None, DEFAULT_LIMITS if what == "resting" else LARGE_LIMITS)
+    waiting = outcome.orders - outcome.fills
+    expected = number if what == "resting" else 2 * number
+    if waiting != expected:
+        raise AssertionError(f"{waiting} orders wait, expected {expected}")
     return moments[1] - moments[0]
 
 

@@ -35,7 +35,7 @@ from engine.arithmetic import INT64_MAX
 from engine.decisions import outbox_layout
 from engine.fold import step
 from engine.jit import inner_kernel, kernel, overlay
-from engine.kinds import DecisionKind, EventKind
+from engine.kinds import DecisionKind, EventKind, OrderFlag
 from engine.orders import find_order
 from engine.records import COMMAND, EVENT, FILL, TIMER, record
 from engine.state import DEFAULT_LIMITS, Limits, state_layout
@@ -171,6 +171,15 @@ def _find_next(state: Any, loop: Any, exchange: Any, signals: Any, record: Any, 
 
 
 @inner_kernel
+def _may_look_ahead(loop: Any, exchange: Any) -> Any:
+    """Whether Python strategies can be shown what comes: no fill that they would see can come between."""
+    if loop.strategy_form != StrategyForm.PYTHON or loop.market_index < loop.shown_until:
+        return False
+    sees_fills = (loop.shown_kinds >> np.int64(EventKind.ORDER_FILLED)) & 1 != 0
+    return not sees_fills or is_idle(exchange)
+
+
+@inner_kernel
 def _advance_market(loop: Any, exchange: Any, record: Any) -> int:
     """Take a market record a step further: a timer before it, to the exchange, or on to be told."""
     if loop.stage == _Stage.AT_EXCHANGE:
@@ -181,7 +190,7 @@ def _advance_market(loop: Any, exchange: Any, record: Any) -> int:
         if loop.timer_interval_ns > 0 and loop.timer_next_ns <= record.ts_ns:
             _make_timer(loop, loop.scratch[0])
             return _IN_SCRATCH
-        if loop.strategy_form == StrategyForm.PYTHON and loop.market_index >= loop.shown_until and is_idle(exchange):
+        if _may_look_ahead(loop, exchange):
             return _RETURN + Status.STRATEGY_MAY_LOOK_AHEAD
         more = begin_market(exchange, record)
         if more or next_report_ns(exchange) <= record.ts_ns:
@@ -214,10 +223,13 @@ def _owner(state: Any, event: Any) -> int:
 
 @inner_kernel
 def _send(exchange: Any, loop: Any, command: Any, now_ns: int) -> None:
-    if command.kind <= DecisionKind.AMEND_ORDER:
+    """Pass a command on to the exchange, unless it is about an order that the engine holds."""
+    if command.kind > DecisionKind.RELEASE_ORDER:
+        return
+    if command.kind == DecisionKind.PLACE_ORDER:
+        loop.orders += 1
+    if np.int64(command.order_flags) & OrderFlag.HELD_BY_ENGINE == 0:
         submit(exchange, command, now_ns)
-        if command.kind == DecisionKind.PLACE_ORDER:
-            loop.orders += 1
 
 
 @dataclass(frozen=True, slots=True)

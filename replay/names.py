@@ -1,4 +1,4 @@
-"""What the numbers on a tape are called: symbols, currencies and strategies, from the tape's own documents."""
+"""What the numbers on a tape are called: symbols, currencies, strategies, breakers; from its own documents."""
 
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -7,6 +7,7 @@ from typing import Any
 from adapters.journal import (
     AccountDocument,
     Block,
+    BreakerDocument,
     ConfigurationDocument,
     InstrumentDocument,
     JournalReader,
@@ -40,6 +41,7 @@ class Names:
     accounts: dict[int, AccountName] = field(default_factory=dict)
     instruments: dict[int, InstrumentName] = field(default_factory=dict)
     strategies: dict[int, str] = field(default_factory=dict)
+    breakers: dict[int, str] = field(default_factory=dict)
     configuration: str = ""
 
     def account(self, number: int) -> AccountName:
@@ -51,6 +53,10 @@ class Names:
     def strategy(self, number: int) -> str:
         """The strategy's name; empty for the number of none."""
         return self.strategies.get(number, "" if number < 0 else f"strategy {number}")
+
+    def breaker(self, number: int) -> str:
+        """The name of the breaker in this row."""
+        return self.breakers.get(number, f"breaker {number}")
 
 
 def read_names(reader: JournalReader, until_seq: int | None = None) -> Names:
@@ -64,6 +70,8 @@ def read_names(reader: JournalReader, until_seq: int | None = None) -> Names:
             names.instruments[document.number] = InstrumentName(
                 document.symbol, Decimal(document.tick_size), Decimal(document.lot_size)
             )
+        elif isinstance(document, BreakerDocument):
+            names.breakers[document.number] = document.name
         elif isinstance(document, AccountDocument | StrategyDocument):
             if block is None or seq > block.last_seq:
                 block = next(iter(reader.blocks(seq)))

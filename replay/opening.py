@@ -1,11 +1,11 @@
-"""The first events of a tape: what is traded, with what money, by which strategies, under which settings."""
+"""The first events of a tape: what is traded, with what money, by which strategies, under which rules."""
 
 from collections.abc import Iterable
 
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.configuration import Configuration, Instrument
+from adapters.configuration import Configuration, Instrument, instrument_settings
 from adapters.journal import (
     AccountDocument,
     ConfigurationDocument,
@@ -16,6 +16,7 @@ from adapters.journal import (
 )
 from engine.kinds import EventKind, Setting, TradingState
 from engine.records import EVENT_BYTES, OVERLAYS
+from replay.changes import fields_of, opening_rules
 
 
 class _Tape:
@@ -55,6 +56,8 @@ def opening_events(configuration: Configuration, ts_ns: int) -> tuple[NDArray[np
             name=strategy.name, form=strategy.form, entry=strategy.entry, parameters=dict(strategy.parameters)
         )
         tape.add(EventKind.STRATEGY_DEFINED, document, source=number)
+    for rule, name in opening_rules(configuration, ts_ns):
+        tape.add(EventKind.CONFIGURATION_CHANGED, name, **fields_of(rule))
     return np.concatenate(tape.rows), tape.documents
 
 
@@ -104,14 +107,5 @@ def _instruments(tape: _Tape, instruments: Iterable[Instrument]) -> None:
             maker_fee_ppm=instrument.maker_fee_ppm,
             taker_fee_ppm=instrument.taker_fee_ppm,
         )
-        for setting, value in (
-            (Setting.ORDER_QUANTITY_LOTS, instrument.order_quantity_lots),
-            (Setting.SHORT_ALLOWED, int(instrument.short_allowed)),
-        ):
-            tape.add(
-                EventKind.CONFIGURATION_CHANGED,
-                instrument=instrument.number,
-                account=instrument.account,
-                setting=setting,
-                value=value,
-            )
+        for rule in instrument_settings([instrument]):
+            tape.add(EventKind.CONFIGURATION_CHANGED, None, **fields_of(rule))

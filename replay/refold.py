@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from adapters.errors import Divergence, UserError
 from adapters.journal import Block, JournalReader
 from engine.entry import Engine, engine_for
-from engine.records import DECISION_BYTES, EVENT
+from engine.records import DECISION_BYTES
 from engine.state import Limits
 from replay.recorder import state_digest
 
@@ -64,25 +64,13 @@ def limits_of(reader: JournalReader) -> Limits:
         raise UserError(f"the journal's layout {reader.manifest.layout} is not one that this engine knows") from None
 
 
-def _count_until(block: Block, until_seq: int | None, until_ts_ns: int | None) -> int:
-    """How many events of a block come before the end that was asked for."""
-    count: int = block.last_seq - block.first_seq + 1
-    if until_seq is not None:
-        count = min(count, max(0, until_seq - block.first_seq + 1))
-    if until_ts_ns is not None and block.last_ts_ns > until_ts_ns:
-        times = block.events.view(EVENT)["ts_ns"]
-        count = min(count, int(np.searchsorted(np.maximum.accumulate(times), until_ts_ns, side="right")))
-    return count
-
-
 def refold(
     reader: JournalReader,
     until_seq: int | None = None,
-    until_ts_ns: int | None = None,
     compare: bool = False,
     progress: Progress | None = None,
 ) -> Refold:
-    """Fold the tape from its start up to and including `until_seq`, or all events not after `until_ts_ns`.
+    """Fold the tape from its start up to and including `until_seq`, None for all of it.
 
     With `compare`, decisions and the state's digest are compared with the recorded ones after every block;
     the first difference raises Divergence.
@@ -92,7 +80,8 @@ def refold(
     started = time.perf_counter()
     events = last_seq = last_ts_ns = 0
     for block in reader.blocks():
-        count = _count_until(block, until_seq, until_ts_ns)
+        end = block.last_seq if until_seq is None else min(block.last_seq, until_seq)
+        count = max(0, end - block.first_seq + 1)
         decided = folder.fold(block.events, count)
         commands.update(decided)
         events += count

@@ -18,9 +18,20 @@ from engine.decisions import outbox_layout
 from engine.entry import Engine, engine_for
 from engine.fold import step
 from engine.jit import inner_kernel, kernel, overlay
-from engine.kinds import DecisionKind, EventKind
+from engine.kinds import BracketChange, DecisionKind, EventKind, OrderRole
 from engine.orders import find_order
-from engine.records import BAR, EVENT, FILL, ORDER_REPORT, REFUSAL, record
+from engine.reasons import Reason
+from engine.records import (
+    BAR,
+    BRACKET_DECISION,
+    BREAKER_DECISION,
+    COMMAND,
+    EVENT,
+    FILL,
+    ORDER_REPORT,
+    REFUSAL,
+    record,
+)
 from engine.state import Limits, state_layout
 from replay.recorder import state_digest
 from replay.refold import limits_of
@@ -30,8 +41,10 @@ Rows = NDArray[np.void]
 
 DAY_NS = 86_400_000_000_000
 SAMPLES_MAX = 5_000
-REASONS_MAX = 400
+REASONS_MAX = 700
+INCIDENTS_MAX = 1_000
 NO_STRATEGY = -1
+NO_ROLE = -1
 
 _SECOND_NS = 1_000_000_000
 # Every length divides a day, so that a bucket never holds parts of two days.
@@ -74,7 +87,9 @@ INSTRUMENT_SAMPLE = _row(
     "profit_units",
 )
 
-# One row a fill that was booked (a doubled one is not). The last four are the position's, after the fill.
+# One row a fill that was booked (a doubled one is not). `order_role` is what its order is for, -1 where it is not
+# known; `closing_reason` why a stop, a target or a closing bracket's exit was filled. The last four are the
+# position's, after the fill.
 BOOKED_FILL = _row(
     "seq",
     "ts_ns",
@@ -87,23 +102,34 @@ BOOKED_FILL = _row(
     "price_ticks",
     "quantity_lots",
     "fee",
+    "order_role",
+    "closing_reason",
     "held_lots",
     "realized_units",
     "fees_units",
     "funding_units",
 )
 
+# One row for each of the first INCIDENTS_MAX decisions that a person should hear of: what breakers and risk levels
+# did, and alerts; and one for each of as many refusals. `decision` is read by its kind (`engine.records.DECISIONS`).
+INCIDENT = record([("ts_ns", "<i8"), ("decision", COMMAND)])
+
 _WATCHED_INSTRUMENT = _row("open_ticks", "high_ticks", "low_ticks", "orders", "peak_profit_units", "max_drawdown_units")
 
 
 def _watch_layout(limits: Limits) -> np.dtype:
     names = ("bucket_ns", "bucket_start_ns", "bucket_end_ns", "account_rows", "instrument_rows", "fill_rows")
+    counts = ("incidents", "refused", "brackets", "stops_moved", "level_changes", "fill_role", "fill_reason")
     return record(
-        [(name, "<i8") for name in names]
+        [(name, "<i8") for name in names + counts]
         + [
             ("instruments", _WATCHED_INSTRUMENT, (limits.instruments,)),
             ("refusals", "<i8", (REASONS_MAX,)),
             ("rejections", "<i8", (REASONS_MAX,)),
+            ("closings", "<i8", (REASONS_MAX,)),
+            ("trips", "<i8", (limits.breakers,)),
+            ("incident_rows", INCIDENT, (INCIDENTS_MAX,)),
+            ("refused_rows", INCIDENT, (INCIDENTS_MAX,)),
         ]
     )
 
@@ -184,7 +210,25 @@ def _see_profit(watched: Any, position: Any) -> None:
 
 
 @inner_kernel
-def _book(row: Any, state: Any, fill: Any) -> None:
+def _see_purpose(watch: Any, state: Any, fill: Any) -> None:
+    """What the order of a fill is for; looked at before the fill, which may end its bracket."""
+    watch.fill_role = NO_ROLE
+    watch.fill_reason = 0
+    slot = find_order(state, fill.order)
+    if slot == 0:
+        return
+    order = state.orders[slot - 1]
+    watch.fill_role = order.order_role
+    if order.order_role == OrderRole.STOP:
+        watch.fill_reason = np.int64(Reason.STOP_REACHED)
+    elif order.order_role == OrderRole.TARGET:
+        watch.fill_reason = np.int64(Reason.TARGET_REACHED)
+    elif order.order_role == OrderRole.EXIT and order.bracket_slot != 0:
+        watch.fill_reason = state.brackets[order.bracket_slot - 1].close_reason
+
+
+@inner_kernel
+def _book(row: Any, watch: Any, state: Any, fill: Any) -> None:
     position = state.positions[np.int64(fill.account), np.int64(fill.instrument)]
     slot = find_order(state, fill.order)
     row.seq = state.seq
@@ -198,6 +242,8 @@ def _book(row: Any, state: Any, fill: Any) -> None:
     row.price_ticks = fill.price_ticks
     row.quantity_lots = fill.quantity_lots
     row.fee = fill.fee
+    row.order_role = watch.fill_role
+    row.closing_reason = watch.fill_reason
     row.held_lots = position.quantity_lots
     row.realized_units = position.realized_units
     row.fees_units = position.fees_units
@@ -205,13 +251,55 @@ def _book(row: Any, state: Any, fill: Any) -> None:
 
 
 @inner_kernel
-def _tally(watch: Any, decision: Any) -> None:
-    if decision.kind == DecisionKind.PLACE_ORDER:
+def _tally(watch: Any, state: Any, decision: Any) -> None:
+    kind = decision.kind
+    if kind == DecisionKind.PLACE_ORDER:
         watch.instruments[np.int64(decision.instrument)].orders += 1
-    elif decision.kind == DecisionKind.REFUSAL:
+    elif kind == DecisionKind.REFUSAL:
         reason = overlay(decision, REFUSAL).reason
         if 0 <= reason < REASONS_MAX:
             watch.refusals[reason] += 1
+        if watch.refused < INCIDENTS_MAX:
+            _keep(watch.refused_rows[watch.refused], state, decision)
+            watch.refused += 1
+    elif kind == DecisionKind.BRACKET_CHANGED:
+        _tally_bracket(watch, overlay(decision, BRACKET_DECISION))
+    elif kind == DecisionKind.RISK_LEVEL_CHANGED:
+        watch.level_changes += 1
+        _keep_incident(watch, state, decision)
+    elif kind == DecisionKind.BREAKER_TRIPPED:
+        watch.trips[overlay(decision, BREAKER_DECISION).breaker] += 1
+        _keep_incident(watch, state, decision)
+    elif kind == DecisionKind.BREAKER_CHANGED:
+        # That it is armed when the tape starts is no news.
+        if watch.trips[overlay(decision, BREAKER_DECISION).breaker] > 0:
+            _keep_incident(watch, state, decision)
+    elif kind == DecisionKind.ALERT or kind == DecisionKind.TRANSPORT_CHANGED:
+        _keep_incident(watch, state, decision)
+
+
+@inner_kernel
+def _tally_bracket(watch: Any, decision: Any) -> None:
+    change = decision.bracket_change
+    if change == BracketChange.OPENED:
+        watch.brackets += 1
+    elif change == BracketChange.STOP_MOVED or change == BracketChange.BREAK_EVEN:
+        watch.stops_moved += 1
+    elif change == BracketChange.CLOSED and 0 <= decision.reason < REASONS_MAX:
+        watch.closings[decision.reason] += 1
+
+
+@inner_kernel
+def _keep_incident(watch: Any, state: Any, decision: Any) -> None:
+    if watch.incidents < INCIDENTS_MAX:
+        _keep(watch.incident_rows[watch.incidents], state, decision)
+    watch.incidents += 1
+
+
+@inner_kernel
+def _keep(row: Any, state: Any, decision: Any) -> None:
+    row.ts_ns = state.ts_ns
+    row.decision = decision
 
 
 @inner_kernel
@@ -289,12 +377,14 @@ def _watcher_for(limits: Limits) -> tuple[Any, Any]:
             if is_fill and watch.fill_rows == len(fill_rows):
                 break
             booked = _fills_booked(state, event) if is_fill else np.int64(0)
+            if is_fill:
+                _see_purpose(watch, state, overlay(event, FILL))
             outbox.count = 0
             step(state, event, outbox)
             for i in range(outbox.count):
-                _tally(watch, outbox.items[i])
+                _tally(watch, state, outbox.items[i])
             if is_fill and _fills_booked(state, event) != booked:
-                _book(fill_rows[watch.fill_rows], state, overlay(event, FILL))
+                _book(fill_rows[watch.fill_rows], watch, state, overlay(event, FILL))
                 watch.fill_rows += 1
             _see(state, watch, event)
             applied += 1
@@ -314,7 +404,9 @@ class Observation:
 
     `accounts`, `instruments` and `fills` are rows of ACCOUNT_SAMPLE, INSTRUMENT_SAMPLE and BOOKED_FILL in order
     of time. `orders` and `drawdowns_units` (the largest fall of an instrument's profit from its peak) are by
-    instrument; `refusals` (by the engine) and `rejections` (by the exchange) are counts by reason code.
+    instrument; `refusals` (by the engine), `rejections` (by the exchange) and `closings` (of brackets) are counts
+    by reason code, `trips` by breaker. `incidents` are the first rows of INCIDENT, of `incidents_total`; `refused`
+    those of refusals.
     """
 
     engine: Engine
@@ -331,6 +423,14 @@ class Observation:
     drawdowns_units: dict[int, int]
     refusals: dict[int, int]
     rejections: dict[int, int]
+    closings: dict[int, int]
+    trips: dict[int, int]
+    brackets: int
+    stops_moved: int
+    level_changes: int
+    incidents: Rows
+    incidents_total: int
+    refused: Rows
 
 
 @dataclass(slots=True)
@@ -426,6 +526,14 @@ def observe(reader: JournalReader, progress: Callable[[int], None] | None = None
         drawdowns_units=_by_number(watcher.watch.instruments["max_drawdown_units"]),
         refusals=_by_number(watcher.watch.refusals),
         rejections=_by_number(watcher.watch.rejections),
+        closings=_by_number(watcher.watch.closings),
+        trips=_by_number(watcher.watch.trips),
+        brackets=int(watcher.watch.brackets),
+        stops_moved=int(watcher.watch.stops_moved),
+        level_changes=int(watcher.watch.level_changes),
+        incidents=watcher.watch.incident_rows[: min(int(watcher.watch.incidents), INCIDENTS_MAX)].copy(),
+        incidents_total=int(watcher.watch.incidents),
+        refused=watcher.watch.refused_rows[: int(watcher.watch.refused)].copy(),
     )
 
 

@@ -21,7 +21,7 @@ from engine.entry import Engine
 from engine.jit import INTERPRETED
 from engine.kinds import EventKind
 from engine.reasons import Reason
-from engine.records import EVENT, EVENT_BYTES
+from engine.records import CONFIGURATION, EVENT, EVENT_BYTES
 from replay.loop import LOOP, Loop, Status, StrategyForm
 from replay.recorder import Recorder, state_digest
 from replay.rows import IntRow
@@ -83,6 +83,7 @@ class Session:
         self._place.shown_kinds = binding.shown_kinds if host is None else host.shown_kinds
         self._place.timer_interval_ns = timer_interval_ns
         self._documents: dict[int, Document] = {}
+        self._later: dict[int, Document] = {}
         self._market = np.zeros(0, dtype=np.uint8)
         self._buffer = recorder.next_buffer()
         self._renew_arguments()
@@ -93,14 +94,18 @@ class Session:
         documents: Mapping[int, Document],
         market: Iterator[Bytes],
         progress: Callable[[int], None] | None = None,
+        later: Mapping[int, Document] | None = None,
     ) -> Outcome:
         """Take the opening events, then all chunks of market records, to the end.
 
+        `documents` are by sequence number; `later` are those of configuration events among the market, whose numbers
+        nobody knows yet, by their hash.
         `wall_s` of the outcome does not count the compilation before the first event.
         """
         self._advance()
         started = time.perf_counter()
         self._documents.update(documents)
+        self._later.update(later or {})
         self._place.timer_next_ns = int(opening.view(EVENT)["ts_ns"][0]) + self._place.timer_interval_ns
         self._take(opening)
         try:
@@ -160,7 +165,7 @@ class Session:
         return self._loop.run(*self._arguments)
 
     def _ask_ahead(self) -> None:
-        """Show Python strategies what comes while nothing can be filled, so that the loop need not stop for it."""
+        """Show Python strategies what comes while they can see no fill, so that the loop need not stop for it."""
         assert self._host is not None
         place = self._place
         first, end = place.market_index, place.market_count
@@ -199,6 +204,7 @@ class Session:
         events, decisions = self._place.events, self._place.decisions
         if events == 0:
             return
+        self._number_later(events)
         last_seq = self._recorder.recorded + events
         documents = {seq: self._documents.pop(seq) for seq in sorted(self._documents) if seq <= last_seq}
         extra = {"strategies": self._binding.memory.tobytes()} if self._host is None else {}
@@ -208,6 +214,16 @@ class Session:
         self._recorder.record(self._buffer, events, decisions, self.state, extra, documents)
         self._buffer = self._recorder.next_buffer()
         self._renew_arguments()
+
+    def _number_later(self, events: int) -> None:
+        """Give documents whose events are in this block the sequence numbers that these came to have."""
+        if not self._later:
+            return
+        rows = self._buffer.events[: events * EVENT_BYTES].view(CONFIGURATION)
+        for index in np.flatnonzero(rows["kind"] == EventKind.CONFIGURATION_CHANGED).tolist():
+            document = self._later.pop(int(rows["document_hash"][index]), None)
+            if document is not None:
+                self._documents[self._recorder.recorded + 1 + index] = document
 
     def _finish(self) -> None:
         try:

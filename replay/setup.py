@@ -1,6 +1,6 @@
 """The composition of a simulated run: from a configuration to a session that is ready to start."""
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import asdict, dataclass
 
 import numpy as np
@@ -101,15 +101,21 @@ def _bind_python(configuration: Configuration, sections: Sequence[StrategySectio
 
 
 def build_session(
-    configuration: Configuration, journal: JournalWriter | None, limits: Limits = DEFAULT_LIMITS
+    configuration: Configuration,
+    open_journal: Callable[[], JournalWriter | None],
+    limits: Limits = DEFAULT_LIMITS,
 ) -> Session:
-    """A session for this configuration that records to `journal`, or to nothing."""
+    """A session for this configuration that records to the journal that is opened, or to nothing.
+
+    It is opened once everything else is ready: until then nothing has been written.
+    """
     _check_capacities(configuration, limits)
     engine = engine_for(limits)
     loop = loop_for(limits)
     strategies = bind_strategies(configuration)
+    exchange = new_exchange(configuration, limits)
     recorder = Recorder(
-        journal=journal,
+        journal=open_journal(),
         block_events=configuration.journal.block_events,
         outbox_items=loop.outbox_items,
         layout=asdict(limits),
@@ -118,7 +124,7 @@ def build_session(
     return Session(
         engine=engine,
         loop=loop,
-        exchange=new_exchange(configuration, limits),
+        exchange=exchange,
         binding=strategies.binding,
         host=strategies.host,
         recorder=recorder,
@@ -131,6 +137,7 @@ def _check_capacities(configuration: Configuration, limits: Limits) -> None:
         ("accounts", len(configuration.accounts), limits.accounts),
         ("instruments", len(configuration.instruments), limits.instruments),
         ("strategies", len(configuration.strategies), limits.strategies),
+        ("breakers", len(configuration.breakers), limits.breakers),
     ):
         if count > capacity:
             raise UserError(f"{configuration.where(key)}: expected at most {capacity} {key}, found {count}")

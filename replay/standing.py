@@ -1,10 +1,21 @@
-"""How a state stands, with names: accounts, positions and open orders."""
+"""How a state stands, with names: accounts, positions, open orders, brackets and breakers."""
 
 from collections.abc import Callable
 from typing import Any
 
 from adapters.report.amounts import amount_text, money_text, quantity_text, time_text
-from engine.kinds import OrderStatus, OrderType, TimeInForce
+from engine.kinds import (
+    BracketStatus,
+    BreakerStatus,
+    Condition,
+    GroupKind,
+    OrderRole,
+    OrderStatus,
+    OrderType,
+    TimeInForce,
+    TradingState,
+)
+from replay.incidents import figure_text
 from replay.names import Names
 from replay.trades import average_price
 
@@ -15,6 +26,7 @@ _OPEN = (
     OrderStatus.PARTIALLY_FILLED,
     OrderStatus.PENDING_CANCEL,
     OrderStatus.UNKNOWN,
+    OrderStatus.HELD,
 )
 
 Json = dict[str, Any]
@@ -96,6 +108,7 @@ def _order(order: Any, names: Names) -> Json:
         "symbol": name.symbol,
         "strategy": names.strategy(int(order["strategy"])),
         "status": OrderStatus(int(order["status"])).name.lower(),
+        "role": OrderRole(int(order["order_role"])).name.lower(),
         "side": "buy" if order["side"] > 0 else "sell",
         "order_type": OrderType(int(order["order_type"])).name.lower(),
         "time_in_force": TimeInForce(int(order["time_in_force"])).name.lower(),
@@ -105,6 +118,52 @@ def _order(order: Any, names: Names) -> Json:
         "trigger_price": price(order["trigger_ticks"]),
         "placed": time_text(int(order["placed_ts_ns"])),
         "placed_seq": int(order["placed_seq"]),
+    }
+
+
+def trading_state_of(state: Any) -> str:
+    return TradingState(int(state["trading_state"])).name.lower()
+
+
+def brackets_of(state: Any, names: Names) -> list[Json]:
+    """Every bracket and group that is not closed, in the order they were opened."""
+    live = (BracketStatus.WAITING, BracketStatus.OPEN, BracketStatus.CLOSING)
+    rows = sorted((row for row in state.brackets if int(row["status"]) in live), key=lambda row: int(row["number"]))
+    return [_bracket(row, names) for row in rows]
+
+
+def _bracket(row: Any, names: Names) -> Json:
+    name = names.instrument(int(row["instrument"]))
+    targets = [leg for leg in row["legs"] if int(leg["order_role"]) == OrderRole.TARGET]
+    return {
+        "bracket": int(row["number"]),
+        "kind": GroupKind(int(row["group_kind"])).name.lower(),
+        "symbol": name.symbol,
+        "strategy": names.strategy(int(row["strategy"])),
+        "status": BracketStatus(int(row["status"])).name.lower(),
+        "side": "buy" if row["side"] > 0 else "sell",
+        "held": quantity_text(int(row["entered_lots"] - row["exited_lots"]), name.lot_size),
+        "entry_price": quantity_text(int(row["entry_ticks"]), name.tick_size) if row["entry_ticks"] else None,
+        "stop_price": quantity_text(int(row["stop_ticks"]), name.tick_size) if row["stop_ticks"] else None,
+        "targets": [quantity_text(int(leg["limit_ticks"]), name.tick_size) for leg in targets if leg["limit_ticks"]],
+        "opened": time_text(int(row["opened_ts_ns"])) if row["opened_ts_ns"] else None,
+    }
+
+
+def breakers_of(state: Any, names: Names) -> list[Json]:
+    """Every breaker that is defined."""
+    return [_breaker(row, number, names) for number, row in enumerate(state.breakers) if int(row["status"])]
+
+
+def _breaker(row: Any, number: int, names: Names) -> Json:
+    return {
+        "name": names.breaker(number),
+        "condition": Condition(int(row["condition"])).name.lower(),
+        "status": BreakerStatus(int(row["status"])).name.lower(),
+        "limit": figure_text(int(row["condition"]), int(row["limit"]), names),
+        "observed": figure_text(int(row["condition"]), int(row["observed"]), names) if row["trips"] else None,
+        "trips": int(row["trips"]),
+        "tripped": time_text(int(row["tripped_ts_ns"])) if row["trips"] else None,
     }
 
 

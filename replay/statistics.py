@@ -12,8 +12,11 @@ from typing import Any
 import numpy as np
 
 from adapters.report.amounts import amount_text, money, money_text, quantity_text, time_text
+from engine.kinds import OrderRole
 from engine.reasons import Reason
+from replay.incidents import incidents_of, trips_of
 from replay.names import Names
+from replay.refusals import refused_of
 from replay.sampling import DAY_NS, Observation
 from replay.trades import RoundTrip
 
@@ -38,6 +41,18 @@ def summarize(observation: Observation, names: Names, trips: Sequence[RoundTrip]
         "last_time": time_text(observation.last_ts_ns),
         "refusals": _by_reason(observation.refusals),
         "rejections": _by_reason(observation.rejections),
+        "brackets": {
+            "opened": observation.brackets,
+            "closed": _by_reason(observation.closings),
+            "stops_moved": observation.stops_moved,
+            "stops_filled": _orders_filled(observation, OrderRole.STOP),
+            "targets_filled": _orders_filled(observation, OrderRole.TARGET),
+        },
+        "breakers": trips_of(observation, names),
+        "risk_level_changes": observation.level_changes,
+        "incidents": incidents_of(observation, names),
+        "incidents_total": observation.incidents_total,
+        "refused": refused_of(observation, names),
         "accounts": accounts,
         "instruments": _instruments(observation, names, trips),
     }
@@ -244,6 +259,12 @@ def sharpe_ratio(returns: Sequence[float] | None) -> float | None:
     mean = math.fsum(returns) / len(returns)
     variance = math.fsum((value - mean) ** 2 for value in returns) / (len(returns) - 1)
     return round(mean / math.sqrt(variance) * math.sqrt(DAYS_A_YEAR), 4) if variance > 0 else None
+
+
+def _orders_filled(observation: Observation, role: OrderRole) -> int:
+    """How many orders of a role were filled, wholly or in part."""
+    fills = observation.fills
+    return len(np.unique(fills["order"][fills["order_role"] == role]))
 
 
 def _by_reason(counts: dict[int, int]) -> dict[str, int]:

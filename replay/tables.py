@@ -8,9 +8,10 @@ import polars as pl
 from numpy.typing import NDArray
 
 from adapters.report.tables import Tables
-from engine.kinds import FillFlag
+from engine.kinds import FillFlag, OrderRole
+from engine.reasons import Reason
 from replay.names import Names
-from replay.sampling import ACCOUNT_SAMPLE, Observation, Rows
+from replay.sampling import ACCOUNT_SAMPLE, NO_ROLE, Observation, Rows
 from replay.trades import RoundTrip, average_units, rounded_ratio
 
 Int64s = NDArray[np.int64]
@@ -98,6 +99,7 @@ def _trades(trips: Sequence[RoundTrip], names: Names) -> pl.DataFrame:
             "funding": money("funding_units"),
             "net_pnl": money("net_units"),
             "fills": _numbers(trips, "fills"),
+            "closed_by": pl.Series([", ".join(map(_reason, trip.closing_reasons)) for trip in trips], dtype=pl.String),
             "opened_seq": _numbers(trips, "opened_seq"),
             "closed_seq": pl.Series([trip.closed_seq for trip in trips], dtype=pl.Int64),
         }
@@ -143,8 +145,18 @@ def _fills(rows: Rows, names: Names) -> pl.DataFrame:
             "quantity": _sized(rows["quantity_lots"], rows["instrument"], lot_sizes),
             "fee": _sized(rows["fee"], rows["instrument"], lot_sizes).zip_with(pl.Series(in_base), fees),
             "fee_in_base": pl.Series(in_base, dtype=pl.Boolean),
+            "role": _named(rows["order_role"], _role),
+            "closing_reason": _named(rows["closing_reason"], _reason),
         }
     )
+
+
+def _role(number: int) -> str:
+    return "" if number == NO_ROLE else OrderRole(number).name.lower()
+
+
+def _reason(code: int) -> str:
+    return Reason(code).name.lower() if code else ""
 
 
 def _one_of(chosen: NDArray[np.bool_], if_so: str, if_not: str) -> pl.Series:

@@ -22,7 +22,8 @@ class RoundTrip:
 
     `entry_ticks_lots` and `exit_ticks_lots` are sums of price times quantity over the fills that opened and
     closed; `gross_units` is realised profit before fees, `net_units` after fees and funding. `strategy` is
-    that of the first fill, -1 where unknown.
+    that of the first fill, -1 where unknown. `closing_reasons` are the legs and other reasons that closed it, each
+    once, in their order.
     """
 
     account: int
@@ -42,6 +43,7 @@ class RoundTrip:
     fees_units: int = 0
     funding_units: int = 0
     fills: int = 0
+    closing_reasons: list[int] = field(default_factory=list)
 
     @property
     def net_units(self) -> int:
@@ -61,6 +63,7 @@ class _Fill(NamedTuple):
     seq: int
     ts_ns: int
     price_ticks: int
+    closing_reason: int
     held_lots: int
     realized_units: int
     fees_units: int
@@ -111,6 +114,8 @@ class _Trips:
         trip.exit_lots += closing
         trip.exit_ticks_lots += closing * fill.price_ticks
         trip.gross_units += fill.realized_units - position.realized_units
+        if fill.closing_reason and fill.closing_reason not in trip.closing_reasons:
+            trip.closing_reasons.append(fill.closing_reason)
         trip.fees_units += fee_units
         if closing == abs(position.held_lots):
             trip.closed_seq, trip.closed_ts_ns = fill.seq, fill.ts_ns

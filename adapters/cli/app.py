@@ -31,8 +31,8 @@ def backtest(configuration: Path, /, *, journal: Path | None = None, output: Out
     configuration
         The run's TOML file.
     journal
-        The journal's folder; journals/<name of the run> where not given. The journal of an earlier backtest of
-        the same name is replaced.
+        The journal's folder; journals/NAME where not given, with the name of the run. The journal of an earlier
+        backtest of the same name is replaced.
     """
     from adapters.cli.backtesting import backtest as run
 
@@ -71,12 +71,45 @@ def verify(journal: Path, /, *, output: Output = "table") -> int:
 
 
 @app.command
+def risk(
+    journal: Path,
+    /,
+    *,
+    at: str | None = None,
+    shock: Annotated[list[str] | None, Parameter(negative="")] = None,
+    benchmark: str | None = None,
+    periods_per_year: float | None = None,
+    output: Output = "table",
+) -> int:
+    """Fold a journal again and print what its portfolio holds and stands to lose.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    at
+        As of this sequence number, or of the last event that is not later than this ISO time (UTC where it has
+        no zone); the end of the tape where not given.
+    shock
+        A move of one price to try, such as BTC/USD=-0.2; all that are given happen at once.
+    benchmark
+        The symbol that beta is measured against; the first instrument where not given.
+    periods_per_year
+        How many returns make a year; by default a year has 365 days of 24 hours.
+    """
+    from adapters.cli.risk import risk as run
+
+    return run(journal, at, shock or [], benchmark, periods_per_year, output)
+
+
+@app.command
 def bench(
-    workload: Literal["ticks", "bars", "resting"],
+    workload: Literal["ticks", "bars", "resting", "brackets"],
     /,
     *,
     events: int | None = None,
     strategy: Literal["compiled", "python"] = "compiled",
+    rules: Literal["none", "brackets", "all"] = "none",
     journal: bool = True,
     keep: Path | None = None,
     output: Output = "table",
@@ -86,11 +119,14 @@ def bench(
     Parameters
     ----------
     workload
-        What is traded: quotes or bars of a seeded random walk; or what a tick costs with few and many resting orders.
+        What is traded: quotes or bars of a seeded random walk; or what a tick costs with few and many resting orders,
+        or open brackets.
     events
         How many market events.
     strategy
         The form of the strategy.
+    rules
+        What is switched on beside the strategy: nothing, a stop and a target at each position, or every rule there is.
     journal
         Record to a journal, and fold it again, or leave that out.
     keep
@@ -98,4 +134,4 @@ def bench(
     """
     from adapters.cli.benching import bench as run
 
-    return run(workload, events, strategy, journal, keep, output)
+    return run(workload, events, strategy, rules, journal, keep, output)

@@ -1,7 +1,6 @@
 """`backtest`: a configuration's market data through the engine onto a journal, and the report beside it."""
 
-from collections.abc import Iterator, Mapping, Sequence
-from itertools import chain
+from collections.abc import Callable, Iterator, Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +15,7 @@ from adapters.cli.console import (
     tell,
 )
 from adapters.errors import Divergence
+from adapters.report.amounts import shown_time
 
 if TYPE_CHECKING:
     from adapters.configuration import Configuration
@@ -23,6 +23,8 @@ if TYPE_CHECKING:
     from replay.session import Outcome
 
 _EXAMPLES_MAX = 10
+_TRIPS_SHOWN = 10
+_REFUSALS_SHOWN = 5
 
 Json = Mapping[str, Any]
 
@@ -37,7 +39,7 @@ def backtest(path: Path, journal: Path | None, output: str) -> int:
     from adapters.cli.journal_room import check_room, make_room
 
     check_room(folder, configuration.name)
-    outcome, reports = _trade(configuration, folder, make_room)
+    outcome, reports = _trade(configuration, folder, lambda: make_room(folder, configuration.name))
     for line in [example for report in reports for example in report.examples][:_EXAMPLES_MAX]:
         tell(f"skipped: {line}")
     summary = _report(configuration, folder, outcome, reports)
@@ -48,7 +50,9 @@ def backtest(path: Path, journal: Path | None, output: str) -> int:
     return 0
 
 
-def _trade(configuration: "Configuration", folder: Path, make_room: Any) -> "tuple[Outcome, Sequence[LoadReport]]":
+def _trade(
+    configuration: "Configuration", folder: Path, make_room: Callable[[], None]
+) -> "tuple[Outcome, Sequence[LoadReport]]":
     import numpy as np
 
     from adapters.market_data import MarketData
@@ -56,12 +60,8 @@ def _trade(configuration: "Configuration", folder: Path, make_room: Any) -> "tup
 
     data = MarketData(configuration)
     chunks: Iterator[Any] = (chunk.view(np.uint8) for chunk in data.chunks())
-    # What is wrong with the first records is found before an earlier journal makes room.
-    first = next(chunks, None)
-    make_room(folder, configuration.name)
-    market = chain([] if first is None else [first], chunks)
     with progress(f"Trading {configuration.name}", data.bytes_total) as done:
-        outcome = run_backtest(configuration, market, folder, lambda _: done(data.bytes_read))
+        outcome = run_backtest(configuration, chunks, folder, lambda _: done(data.bytes_read), make_room=make_room)
     return outcome, data.reports
 
 
@@ -152,6 +152,7 @@ def _print_summary(summary: Json) -> None:
     _print_instruments(summary)
     if len(summary["accounts"]) > 1:
         _print_accounts(summary["accounts"])
+    _print_rules(summary)
 
 
 def _passed_over(summary: Json) -> list[tuple[str, str]]:
@@ -163,6 +164,9 @@ def _passed_over(summary: Json) -> list[tuple[str, str]]:
     lines = (
         ("Refusals", summary["refusals"]),
         ("Rejections", summary["rejections"]),
+        ("Brackets", summary["brackets"]["closed"]),
+        ("Legs filled", _legs(summary["brackets"])),
+        ("Breakers", summary["breakers"]),
         ("Rows skipped", skipped),
     )
     return [
@@ -170,6 +174,31 @@ def _passed_over(summary: Json) -> list[tuple[str, str]]:
         for label, counts in lines
         if counts
     ]
+
+
+def _legs(brackets: Json) -> dict[str, int]:
+    filled = {"stop": brackets["stops_filled"], "target": brackets["targets_filled"]}
+    return {leg: count for leg, count in filled.items() if count}
+
+
+def _print_rules(summary: Json) -> None:
+    """The first trips of breakers and the first refusals: when, at which event, and at which figure."""
+    trips = [entry for entry in summary["incidents"] if entry["kind"] == "breaker_tripped"]
+    listed = (
+        ("Breakers tripped", trips, sum(summary["breakers"].values()), _TRIPS_SHOWN),
+        ("Refused", summary["refused"], sum(summary["refusals"].values()), _REFUSALS_SHOWN),
+    )
+    for title, entries, total, shown_max in listed:
+        if entries:
+            some = entries[:shown_max]
+            more = f", the first {len(some)} of {total:,}" if total > len(some) else ""
+            rows = [[shown_time(entry["time"]), str(entry["seq"]), _what(entry)] for entry in some]
+            print_table(title + more, ("Time", "Event", "What"), rows, text_columns=3)
+
+
+def _what(entry: Json) -> str:
+    """A trip or refusal in one short line: what the title says is left out."""
+    return str(entry["text"]).partition(";")[0].replace(" tripped: ", ": ")
 
 
 def _print_instruments(summary: Json) -> None:

@@ -87,5 +87,10 @@ def shown(text: str | None, currency: str | None = None) -> str:
     return shown_amount(text) + (f" {currency}" if currency else "")
 
 
+def counted(count: int, what: str) -> str:
+    """So many of a thing, in the singular for one."""
+    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
+
+
 def ratio(value: float | None, digits: int = 2, unit: str = "") -> str:
     return "–" if value is None else f"{value:,.{digits}f}{unit}"

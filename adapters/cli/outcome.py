@@ -39,13 +39,15 @@ def exit_code_of(arguments: Sequence[str] | None) -> int:
 
 
 def _run(arguments: Sequence[str] | None) -> int:
-    from cyclopts import CycloptsError
+    from cyclopts import CycloptsError, UnusedCliTokensError
 
     from adapters.cli.app import app
 
     tokens = sys.argv[1:] if arguments is None else list(arguments)
     try:
         code = app(tokens, exit_on_error=False, print_error=False, result_action="return_value")
+    except UnusedCliTokensError as error:
+        return _fail(f"error: unexpected argument {(error.unused_tokens or ['?'])[0]!r}; see tapefold --help", USAGE)
     except CycloptsError as error:
         problem = str(error).rstrip(".")
         return _fail(f"error: {problem[:1].lower()}{problem[1:]}; see tapefold --help", USAGE)

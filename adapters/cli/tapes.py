@@ -1,29 +1,16 @@
 """`replay` and `verify`: what a journal leads to, and whether it is what was recorded."""
 
-import re
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapters.cli.console import prepare_engine, print_json, print_pairs, print_table, progress, shown, tell
-from adapters.errors import Divergence, JournalDamaged, UserError
+from adapters.cli.console import counted, prepare_engine, print_json, print_pairs, print_table, progress, shown, tell
+from adapters.errors import Divergence, JournalDamaged
 from adapters.report.amounts import time_text
 
 if TYPE_CHECKING:
     from adapters.journal import JournalReader
-
-_FINE_TIME = re.compile(r"(.+:\d{2})\.(\d{1,9})(.*)")
-_NS_DIGITS = 9
-
-
-@dataclass(frozen=True, slots=True)
-class _End:
-    """Where a replay stops: after a sequence number, or after the last event of a time; None is the tape's end."""
-
-    seq: int | None = None
-    ts_ns: int | None = None
 
 
 def replay(journal: Path, until: str | None, output: str) -> int:
@@ -32,15 +19,22 @@ def replay(journal: Path, until: str | None, output: str) -> int:
     from adapters.journal import read_journal
     from replay.memory import peak_rss_mib
     from replay.names import read_names
+    from replay.point import seq_at
     from replay.refold import refold
-    from replay.standing import accounts_of, open_orders_of, positions_of
+    from replay.standing import (
+        accounts_of,
+        brackets_of,
+        breakers_of,
+        open_orders_of,
+        positions_of,
+        trading_state_of,
+    )
 
     with read_journal(journal) as reader:
-        end = _parse_until(until)
-        _check_end(reader, end, until)
+        last_seq = seq_at(reader, until, "--until")
         refold(reader, until_seq=1)  # loads the kernel, off the clock
-        with progress("Folding the tape", end.seq or reader.last_seq) as done:
-            folded = refold(reader, until_seq=end.seq, until_ts_ns=end.ts_ns, progress=done)
+        with progress("Folding the tape", last_seq) as done:
+            folded = refold(reader, until_seq=last_seq, progress=done)
         names = read_names(reader, folded.last_seq)
     state = folded.engine.view(folded.state)
     result = {
@@ -53,9 +47,12 @@ def replay(journal: Path, until: str | None, output: str) -> int:
         "last_time": time_text(folded.last_ts_ns),
         "state_digest": folded.state_digest,
         "command_digest": folded.command_digest,
+        "trading_state": trading_state_of(state),
         "accounts": accounts_of(state, names),
         "positions": positions_of(state, names),
         "open_orders": open_orders_of(state, names),
+        "brackets": brackets_of(state, names),
+        "breakers": breakers_of(state, names),
     }
     if output == "json":
         print_json(result)
@@ -64,46 +61,8 @@ def replay(journal: Path, until: str | None, output: str) -> int:
     return 0
 
 
-def _counted(count: int, what: str) -> str:
-    return f"{count:,} {what}" if count == 1 else f"{count:,} {what}s"
-
-
 def _per_second(count: int, wall_s: float) -> int:
     return round(count / wall_s) if wall_s > 0 else 0
-
-
-def _parse_until(text: str | None) -> _End:
-    """A whole number is a sequence number, anything else an ISO time with up to nine digits of a second."""
-    if text is None:
-        return _End()
-    if text.isdecimal():
-        return _End(seq=int(text))
-    from adapters.configuration.values import parse_time
-
-    fine = _FINE_TIME.fullmatch(text)
-    try:
-        if fine is None:
-            return _End(ts_ns=parse_time(text))
-        return _End(ts_ns=parse_time(fine[1] + fine[3]) + int(fine[2].ljust(_NS_DIGITS, "0")))
-    except ValueError:
-        raise UserError(
-            f"--until: expected a sequence number or an ISO time such as 2017-12-22T07:00:00Z, found {text!r}"
-        ) from None
-
-
-def _check_end(reader: "JournalReader", end: _End, text: str | None) -> None:
-    last_seq = reader.last_seq
-    if last_seq == 0:
-        raise UserError(f"{reader.store.name}: the tape is empty, expected at least one event")
-    if end.seq is not None and not 1 <= end.seq <= last_seq:
-        raise UserError(f"--until {text}: expected a sequence number of the tape, 1 to {last_seq}")
-    if end.ts_ns is None:
-        return
-    first_ts_ns = next(iter(reader.blocks())).first_ts_ns
-    last_ts_ns = max(block.last_ts_ns for block in reader.blocks(last_seq))
-    if not first_ts_ns <= end.ts_ns <= last_ts_ns:
-        span = f"{time_text(first_ts_ns)} to {time_text(last_ts_ns)}"
-        raise UserError(f"--until {text}: expected a time of the tape, {span}")
 
 
 def _print_replay(result: Mapping[str, Any]) -> None:
@@ -112,6 +71,7 @@ def _print_replay(result: Mapping[str, Any]) -> None:
             ("Journal", result["journal"]),
             ("Events", f"{result['events']:,} ({result['events_per_s']:,} a second)"),
             ("Last event", f"{result['last_seq']:,} at {result['last_time']}"),
+            ("Trading state", result["trading_state"].replace("_", " ")),
             ("State digest", result["state_digest"]),
             ("Command digest", result["command_digest"]),
         ]
@@ -131,12 +91,29 @@ def _print_replay(result: Mapping[str, Any]) -> None:
     _print_entries(
         "Open orders",
         result["open_orders"],
-        ("order", "symbol", "side", "order_type", "status"),
+        ("order", "symbol", "side", "order_type", "role", "status"),
         ("quantity", "filled", "limit_price", "trigger_price"),
     )
+    if result["brackets"]:
+        _print_entries(
+            "Brackets",
+            [{**bracket, "targets": ", ".join(bracket["targets"])} for bracket in result["brackets"]],
+            ("bracket", "symbol", "side", "status"),
+            ("held", "entry_price", "stop_price", "targets"),
+        )
+    if result["breakers"]:
+        _print_entries(
+            "Breakers",
+            [{**breaker, "last_trip_at": breaker["observed"]} for breaker in result["breakers"]],
+            ("name", "condition", "status"),
+            ("limit", "trips", "last_trip_at"),
+        )
 
 
-_EXACT = ("quantity", "filled", "entry_price", "mark_price", "limit_price", "trigger_price")
+_EXACT = (
+    *("quantity", "filled", "entry_price", "mark_price", "limit_price", "trigger_price"),
+    *("held", "stop_price", "targets", "limit", "trips", "last_trip_at"),
+)
 
 
 def _print_entries(
@@ -148,7 +125,7 @@ def _print_entries(
     rows = [
         [
             *(str(entry[key]) for key in texts),
-            *((entry[key] or "–") if key in _EXACT else shown(entry[key]) for key in numbers),
+            *(str(entry[key] or "–") if key in _EXACT else shown(entry[key]) for key in numbers),
         ]
         for entry in entries
     ]
@@ -232,7 +209,7 @@ def _print_verified(result: Mapping[str, Any]) -> None:
             ("Result", "ok: what was recorded is what the tape leads to"),
             (
                 "Events",
-                f"{result['events']:,} in {_counted(result['blocks'], 'block')} ({result['events_per_s']:,} a second)",
+                f"{result['events']:,} in {counted(result['blocks'], 'block')} ({result['events_per_s']:,} a second)",
             ),
             ("Decisions", f"{result['decisions']:,} recomputed and compared"),
             ("Snapshots", f"{result['snapshots_checked']:,} compared"),

@@ -4,10 +4,23 @@ from collections.abc import Mapping
 from decimal import Decimal
 from typing import Annotated, Any, Literal
 
-from pydantic import AfterValidator, BaseModel, BeforeValidator, ConfigDict, Field, model_validator
+from pydantic import BeforeValidator, Field, model_validator
 
+from adapters.configuration.fields import Count, Flag, Fraction, NotNegative, Positive, Ppm, Section, Span, Text
 from adapters.configuration.profiles import PROFILES, with_profile
-from adapters.configuration.values import DecimalText, DurationText, TimeText
+from adapters.configuration.rule_sections import (
+    AccountRiskSection,
+    BracketSection,
+    BreakerSection,
+    ChangeSection,
+    InstrumentRiskSection,
+    PairSection,
+    RiskSection,
+    SignalsSection,
+    SizingSection,
+    TransportSection,
+)
+from adapters.configuration.values import DurationText, TimeText, shown
 
 DataKind = Literal["bars", "quotes", "trades", "funding", "stream"]
 DataFormat = Literal["csv", "parquet", "feather", "stream"]
@@ -29,27 +42,9 @@ OPTIONAL_COLUMNS: Mapping[str, frozenset[str]] = {
 }
 
 
-def _above_zero(value: Decimal) -> Decimal:
-    if value <= 0:
-        raise ValueError(f"expected a decimal above 0, found {value}")
-    return value
-
-
-def _not_negative(value: Decimal) -> Decimal:
-    if value < 0:
-        raise ValueError(f"expected 0 or more, found {value}")
-    return value
-
-
-def _fraction(value: Decimal) -> Decimal:
-    if not 0 < value <= 1:
-        raise ValueError(f"expected a fraction above 0 and up to 1, such as '0.1', found {value}")
-    return value
-
-
 def _column(value: Any) -> Any:
     if isinstance(value, bool) or not isinstance(value, str | int):
-        raise ValueError(f"expected a column's name, or its number counted from 1, found {value!r}")
+        raise ValueError(f"expected a column's name, or its number counted from 1, found {shown(value)}")
     if isinstance(value, int) and value < 1:
         raise ValueError(f"expected a column's number counted from 1, found {value}")
     return value
@@ -57,30 +52,18 @@ def _column(value: Any) -> Any:
 
 def _parameter(value: Any) -> Any:
     if not isinstance(value, bool | int | Decimal | str):
-        raise ValueError(f"expected a number, a text, true or false, found {value!r}")
+        raise ValueError(f"expected a number, a text, true or false, found {shown(value)}")
     return float(value) if isinstance(value, Decimal) else value
 
 
 def _profile(value: Any) -> Any:
     if value not in PROFILES:
-        raise ValueError(f"expected one of {', '.join(PROFILES)}; found {value!r}")
+        raise ValueError(f"expected one of {', '.join(PROFILES)}; found {shown(value)}")
     return value
 
 
-Positive = Annotated[DecimalText, AfterValidator(_above_zero)]
-NotNegative = Annotated[DecimalText, AfterValidator(_not_negative)]
-Fraction = Annotated[DecimalText, AfterValidator(_fraction)]
 Column = Annotated[str | int, BeforeValidator(_column)]
 Parameter = Annotated[bool | int | float | str, BeforeValidator(_parameter)]
-Count = Annotated[int, Field(strict=True, ge=1)]
-Text = Annotated[str, Field(strict=True, min_length=1)]
-Flag = Annotated[bool, Field(strict=True)]
-
-
-class Section(BaseModel):
-    """A table of the file: frozen, and closed to keys it does not know."""
-
-    model_config = ConfigDict(frozen=True, extra="forbid", populate_by_name=False)
 
 
 class RunSection(Section):
@@ -102,6 +85,8 @@ class AccountSection(Section):
     currency: Text
     balance: NotNegative
     money_decimals: Annotated[int, Field(strict=True, ge=0, le=18)] | None = None
+    risk: AccountRiskSection = AccountRiskSection()
+    transport: TransportSection | None = None
 
 
 class InstrumentSection(Section):
@@ -122,6 +107,10 @@ class InstrumentSection(Section):
     margin_maintenance: Fraction | None = None
     order_quantity: Positive | None = None
     short_allowed: Flag | None = None
+    risk: InstrumentRiskSection = InstrumentRiskSection()
+    signals: SignalsSection | None = None
+    sizing: SizingSection | None = None
+    bracket: BracketSection | None = None
 
 
 class ExchangeSection(Section):
@@ -141,6 +130,13 @@ class StrategySection(Section):
     form: Literal["compiled", "python"]
     entry: Text
     parameters: Mapping[str, Parameter] = Field(default_factory=dict)
+    enabled: Flag | None = None
+    weight_ppm: Ppm | None = Field(default=None, alias="weight")
+    confidence_min_ppm: Ppm | None = Field(default=None, alias="confidence_min")
+    loss_max: Positive | None = None
+    executions_max: Count | None = None
+    executions_window_ns: Span | None = Field(default=None, alias="executions_window")
+    instruments: Mapping[str, PairSection] = Field(default_factory=dict)
 
 
 class TimeSection(Section):
@@ -191,3 +187,10 @@ class File(Section):
     exchange: ExchangeSection = ExchangeSection()
     strategies: tuple[StrategySection, ...] = ()
     data: tuple[DataSection, ...] = ()
+    risk: RiskSection | None = None
+    signals: SignalsSection | None = None
+    sizing: SizingSection | None = None
+    bracket: BracketSection | None = None
+    transport: TransportSection | None = None
+    breakers: tuple[BreakerSection, ...] = ()
+    changes: tuple[ChangeSection, ...] = ()

@@ -124,7 +124,9 @@ def resolve_accounts(
                 kind=AccountKind.CASH if section.kind == "cash" else AccountKind.MARGIN,
                 currency=section.currency,
                 money_decimals=decimals,
-                balance_units=whole(section.balance, _unit(decimals), (*at, "balance"), f"units of 1e-{decimals}"),
+                balance_units=whole(
+                    section.balance, decimal_unit(decimals), (*at, "balance"), f"units of 1e-{decimals}"
+                ),
             )
         )
     return tuple(accounts)
@@ -164,7 +166,7 @@ def resolve_exchange(section: ExchangeSection) -> Exchange:
     )
 
 
-def _unit(decimals: int) -> Decimal:
+def decimal_unit(decimals: int) -> Decimal:
     return Decimal(1).scaleb(-decimals)
 
 
@@ -211,7 +213,7 @@ def _instrument(number: int, section: InstrumentSection, accounts: Mapping[str, 
         raise Problem((*at, "account"), f"expected one of the accounts {names}; found {section.account!r}")
     base, quote, settlement = currencies(section.symbol, account.currency)
     _check_kind(section, account, settlement, at)
-    unit = _unit(account.money_decimals)
+    unit = decimal_unit(account.money_decimals)
     step = section.quantity_step or section.lot_size
     step_lots = whole(step, section.lot_size, (*at, "quantity_step"), f"lots of {section.lot_size}")
     minimum, maximum, order = (

@@ -3,6 +3,7 @@
 from adapters.journal.blocks import BlockBuffer
 from adapters.journal.documents import (
     AccountDocument,
+    BreakerDocument,
     ConfigurationDocument,
     Document,
     InstrumentDocument,
@@ -20,6 +21,7 @@ __all__ = [
     "AccountDocument",
     "Block",
     "BlockBuffer",
+    "BreakerDocument",
     "ConfigurationDocument",
     "Document",
     "Durability",

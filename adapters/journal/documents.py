@@ -8,7 +8,7 @@ Parameter = str | int | float | bool
 
 
 class ConfigurationDocument(msgspec.Struct, frozen=True, kw_only=True, tag="configuration"):
-    """A configuration file as it was read. `format` names its language, such as `toml`."""
+    """A configuration file as it was read, or a change of it. `format` names its language, such as `toml`."""
 
     text: str
     format: str
@@ -44,6 +44,13 @@ class StrategyDocument(msgspec.Struct, frozen=True, kw_only=True, tag="strategy"
     parameters: dict[str, Parameter]
 
 
+class BreakerDocument(msgspec.Struct, frozen=True, kw_only=True, tag="breaker"):
+    """What the breaker in row `number` is called."""
+
+    number: int
+    name: str
+
+
 class TextDocument(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
     """Free text: the reason of a signal or of an operator's command."""
 
@@ -51,7 +58,9 @@ class TextDocument(msgspec.Struct, frozen=True, kw_only=True, tag="text"):
     author: str
 
 
-Document = ConfigurationDocument | InstrumentDocument | AccountDocument | StrategyDocument | TextDocument
+Document = (
+    ConfigurationDocument | InstrumentDocument | AccountDocument | StrategyDocument | BreakerDocument | TextDocument
+)
 
 # Sorted keys: one document has one encoding, hence one hash.
 _encoder = msgspec.msgpack.Encoder(order="deterministic")

@@ -48,6 +48,11 @@ def time_text(ts_ns: int) -> str:
     return f"{text}.{ns // 10 ** (9 - digits):0{digits}d}Z"
 
 
+def shown_time(text: str) -> str:
+    """An ISO time to the minute, for the eye."""
+    return text[:16].replace("T", " ")
+
+
 def duration_text(duration_ns: int) -> str:
     """A duration in its two largest units, such as "3d 4h", "12m 5s" or "1.25s"."""
     seconds, ns = divmod(int(duration_ns), _NS_PER_SECOND)

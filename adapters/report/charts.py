@@ -1,6 +1,6 @@
 """The series of a report's charts: thinned to what a screen can show, with the fills as markers."""
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from decimal import Decimal
 from typing import Any
 
@@ -19,12 +19,16 @@ Json = dict[str, Any]
 Int64s = NDArray[np.int64]
 
 
-def chart_data(tables: Tables) -> Json:
-    """What the page's script draws: `equity` by currency, `prices` by instrument. Times are seconds since 1970."""
+def chart_data(tables: Tables, incidents: Sequence[Mapping[str, Any]] = ()) -> Json:
+    """What the page's script draws: `equity` by currency, `prices` by instrument. Times are seconds since 1970.
+
+    Of the `incidents` the breakers that tripped are marked.
+    """
+    trips = [entry for entry in incidents if entry["kind"] == "breaker_tripped"]
     symbols = tables.prices["instrument"].unique(maintain_order=True).to_list()
     points = min(POINTS_MAX, max(POINTS_MIN, POINTS_MAX_ON_PAGE // max(1, len(symbols))))
-    equity = [_equity(tables.equity, currency) for currency in _currencies(tables.equity)]
-    prices = [_prices(tables, symbol, points) for symbol in symbols]
+    equity = [_equity(tables.equity, currency, trips) for currency in _currencies(tables.equity)]
+    prices = [_prices(tables, symbol, points, trips) for symbol in symbols]
     steps = np.diff(_ns(tables.equity["bucket"].unique().sort()))
     return {
         "equity": equity,
@@ -80,7 +84,7 @@ def _rounded(values: NDArray[np.float64], digits: int) -> list[float]:
     return np.round(values, digits).tolist()  # type: ignore[no-any-return]
 
 
-def _equity(equity: pl.DataFrame, currency: str) -> Json:
+def _equity(equity: pl.DataFrame, currency: str, trips: Sequence[Mapping[str, Any]]) -> Json:
     frame = equity_by_currency(equity, currency)
     values, deposits = frame["equity"].to_numpy(), frame["deposits"].to_numpy()
     profit = values - deposits
@@ -90,16 +94,18 @@ def _equity(equity: pl.DataFrame, currency: str) -> Json:
     firsts = _groups(len(values), POINTS_MAX)
     lasts = _last_of(firsts, len(values))
     digits = 2 if len(values) == 0 or np.abs(values).max() >= 100 else 6
+    times = _ns(frame["bucket"])[firsts]
     return {
         "name": currency,
         "digits": digits,
-        "times": _seconds(_ns(frame["bucket"])[firsts]),
+        "times": _seconds(times),
+        "trips": _trips(trips, times),
         "equity": _rounded(values[lasts], digits),
         "drawdown": _rounded(np.minimum.reduceat(drawdown, firsts) if len(firsts) else drawdown, 4),
     }
 
 
-def _prices(tables: Tables, symbol: str, points: int) -> Json:
+def _prices(tables: Tables, symbol: str, points: int, trips: Sequence[Mapping[str, Any]]) -> Json:
     frame = tables.prices.filter(pl.col("instrument") == symbol)
     tick_size = frame["tick_size"][0]
     digits = _digits(tick_size)
@@ -118,25 +124,40 @@ def _prices(tables: Tables, symbol: str, points: int) -> Json:
         "high": _rounded(np.maximum.reduceat(columns["high"], firsts), digits),
         "low": _rounded(np.minimum.reduceat(columns["low"], firsts), digits),
         "close": _rounded(columns["close"][_last_of(firsts, len(frame))], digits),
+        "trips": _trips([trip for trip in trips if trip["symbol"] in (symbol, None)], times),
         "markers": markers[:MARKERS_MAX],
         "markers_left_out": max(0, len(markers) - MARKERS_MAX),
     }
 
 
-def _markers(fills: pl.DataFrame, times: Int64s) -> list[Json]:
-    """One marker for the buys and one for the sells of each drawn row; a bucket holds its end, not its start."""
-    rows = np.clip(np.searchsorted(times, _ns(fills["time"]), side="left") - 1, 0, None)
-    found: dict[tuple[int, bool], list[tuple[str, str]]] = {}
-    columns = (fills["side"].to_list(), fills["quantity"].to_list(), fills["price"].to_list())
-    for row, side, quantity, price in zip(rows.tolist(), *columns, strict=True):
-        found.setdefault((row, side == "buy"), []).append((quantity, price))
+def _rows(moments_ns: Int64s, times: Int64s) -> list[int]:
+    """The drawn row that each moment belongs to: a bucket holds its end, not its start."""
+    return np.clip(np.searchsorted(times, moments_ns, side="left") - 1, 0, None).tolist()  # type: ignore[no-any-return]
+
+
+def _trips(trips: Sequence[Mapping[str, Any]], times: Int64s) -> list[Json]:
+    rows = _rows(np.array([trip["ts_ns"] for trip in trips], dtype=np.int64), times)
     return [
-        {"row": row, "is_buy": is_buy, "text": _marker_text("buy" if is_buy else "sell", fills_of_row)}
-        for (row, is_buy), fills_of_row in sorted(found.items())
+        {"row": row, "name": trip["name"], "text": trip["text"].partition(";")[0]}
+        for row, trip in zip(rows, trips[:MARKERS_MAX], strict=False)
     ]
 
 
-def _marker_text(side: str, fills: Sequence[tuple[str, str]]) -> str:
+def _markers(fills: pl.DataFrame, times: Int64s) -> list[Json]:
+    """A marker for the buys and one for the sells of each drawn row, with stops and targets apart."""
+    found: dict[tuple[int, bool, str], list[tuple[str, str]]] = {}
+    columns = (fills[name].to_list() for name in ("side", "role", "quantity", "price"))
+    for row, side, role, quantity, price in zip(_rows(_ns(fills["time"]), times), *columns, strict=True):
+        leg = role if role in ("stop", "target") else ""
+        found.setdefault((row, side == "buy", leg), []).append((quantity, price))
+    return [
+        {"row": row, "is_buy": is_buy, "leg": leg, "text": _marker_text(is_buy, leg, fills_of_row)}
+        for (row, is_buy, leg), fills_of_row in sorted(found.items())
+    ]
+
+
+def _marker_text(is_buy: bool, leg: str, fills: Sequence[tuple[str, str]]) -> str:
+    side = f"{leg} {'buys' if is_buy else 'sells'}" if leg else "buy" if is_buy else "sell"
     if len(fills) == 1:
         return f"{side} {fills[0][0]} at {fills[0][1]}"
     total = sum((Decimal(quantity) for quantity, _ in fills), Decimal(0))

@@ -10,15 +10,19 @@ from typing import Any
 
 import polars as pl
 
-from adapters.report.amounts import duration_text, shown_amount
+from adapters.report.amounts import duration_text, shown_amount, shown_time
 from adapters.report.charts import chart_data, equity_by_currency
 from adapters.report.tables import Tables
 
 TRADES_SHOWN = 500
+INCIDENTS_SHOWN = 100
 # A longer run is shown by months.
 _DAYS_AS_DAYS = 45
 _FOLDER = Path(__file__).parent
-_PRICE_NOTE = "Arrows up are buys, arrows down are sells; fills of one bar share an arrow. Times are UTC."
+_PRICE_NOTE = (
+    "Arrows up are buys, arrows down are sells; squares are stops and circles targets that were filled; fills of one "
+    "bar share a mark. Names are those of breakers that tripped. Times are UTC."
+)
 _LIBRARY = "lightweight-charts.standalone.production.js"
 
 Json = Mapping[str, Any]
@@ -27,7 +31,7 @@ Cell = tuple[str, str, str]
 
 def page(name: str, summary: Json, tables: Tables, configuration: str) -> str:
     """The HTML text. `summary` is the object of `--output json`; every text from outside is escaped."""
-    data = json.dumps(chart_data(tables), separators=(",", ":")).replace("<", "\\u003c")
+    data = json.dumps(chart_data(tables, summary["incidents"]), separators=(",", ":")).replace("<", "\\u003c")
     digits = {entry["currency"]: money_digits(entry) for entry in summary["accounts"]}
     parts = [
         _head(name),
@@ -37,6 +41,7 @@ def page(name: str, summary: Json, tables: Tables, configuration: str) -> str:
         _instruments(summary["instruments"], digits),
         _accounts(summary["accounts"]) if len(summary["accounts"]) > 1 else "",
         *(_periods(tables.equity, currency, digits[currency]) for currency in digits),
+        _rules(summary),
         _trades(tables.trades, digits),
         _run(summary),
         _configuration(configuration),
@@ -80,14 +85,10 @@ def _head(name: str) -> str:
     )
 
 
-def _shown_time(text: str) -> str:
-    return text[:16].replace("T", " ")
-
-
 def _header(name: str, summary: Json) -> str:
     symbols = [entry["symbol"] for entry in summary["instruments"]]
     some = ", ".join(symbols[:6]) + (f" and {len(symbols) - 6} more" if len(symbols) > 6 else "")
-    period = f"{_shown_time(summary['first_time'])} to {_shown_time(summary['last_time'])} UTC"
+    period = f"{shown_time(summary['first_time'])} to {shown_time(summary['last_time'])} UTC"
     return f"<header><h1>{escape(name)}</h1><p>Backtest of {escape(some)} · {escape(period)}</p></header>"
 
 
@@ -256,6 +257,38 @@ def _periods(equity: pl.DataFrame, currency: str, digits: int) -> str:
     return f'<section class="card"><h2>{title}</h2>{_table(columns, rows, sortable=True)}</section>'
 
 
+def _rules(summary: Json) -> str:
+    """What brackets, breakers and checks did; nothing where there was nothing."""
+    brackets = summary["brackets"]
+    legs = {"stop": brackets["stops_filled"], "target": brackets["targets_filled"]}
+    counts = [
+        ("Signals refused", summary["refusals"]),
+        ("Brackets closed", brackets["closed"]),
+        ("Legs filled", legs if any(legs.values()) else {}),
+        ("Breakers tripped", summary["breakers"]),
+    ]
+    listed = "".join(f"<dt>{label}</dt><dd>{escape(_counted(found))}</dd>" for label, found in counts if found)
+    if not listed and not summary["incidents"]:
+        return ""
+    counted = f"<dl>{listed}</dl>" if listed else ""
+    tables = _happened("What happened", summary["incidents"], summary["incidents_total"])
+    tables += _happened("What was refused", summary["refused"], sum(summary["refusals"].values()))
+    return f'<section class="card" id="rules"><h2>What the rules did</h2>{counted}{tables}</section>'
+
+
+def _happened(title: str, entries: Sequence[Json], total: int) -> str:
+    """A table of what is told in words, with the events that `tapefold replay --until` takes."""
+    rows = [
+        [_plain(shown_time(entry["time"])), _plain(str(entry["seq"])), _plain(entry["text"])]
+        for entry in entries[:INCIDENTS_SHOWN]
+    ]
+    if not rows:
+        return ""
+    left_out = total - len(rows)
+    note = f'<p class="note">{left_out:,} more are on the tape.</p>' if left_out > 0 else ""
+    return _table([("Time", True), ("Event", True), (title, True)], rows) + note
+
+
 def _trades(trades: pl.DataFrame, digits: Mapping[str, int]) -> str:
     total = len(trades)
     if total == 0:
@@ -267,6 +300,7 @@ def _trades(trades: pl.DataFrame, digits: Mapping[str, int]) -> str:
     columns = [
         *((name.title(), True) for name in ("account", "strategy") if trades[name].n_unique() > 1),
         *((name, True) for name in ("Instrument", "Side", "Opened", "Closed")),
+        *((name, True) for name in ("Closed by",) if trades["closed_by"].n_unique() > 1),
         *((name, False) for name in ("Held", "Quantity", "Entry", "Exit", "Fees")),
         *((name, False) for name in ("Funding",) if trades["funding"].n_unique() > 1),
         ("Net profit", False),
@@ -290,6 +324,7 @@ def _trade_cells(trade: Json, digits: int) -> dict[str, Cell]:
         "Closed": _plain(
             "still open" if closed is None else _moment(closed), str(trade["closed_seq"] or "9" * 20).zfill(20)
         ),
+        "Closed by": _plain(_closed_by(trade["closed_by"])),
         "Held": _plain("–" if holding_ns is None else duration_text(holding_ns), str(holding_ns or 0)),
         "Quantity": _plain(trade["quantity"], trade["quantity"]),
         "Entry": _plain(trade["entry_price"], trade["entry_price"]),
@@ -298,6 +333,11 @@ def _trade_cells(trade: Json, digits: int) -> dict[str, Cell]:
         "Funding": _amount(trade["funding"], digits),
         "Net profit": _amount(trade["net_pnl"], digits, toned=True),
     }
+
+
+def _closed_by(reasons: str) -> str:
+    """`target_reached, stop_reached` as "target, stop"."""
+    return ", ".join(reason.rpartition("_")[0].replace("_", " ") for reason in reasons.split(", "))
 
 
 def _moment(time: datetime) -> str:
@@ -311,7 +351,6 @@ def _run(summary: Json) -> str:
         ("State digest", summary.get("state_digest", "")),
         ("Command digest", summary.get("command_digest", "")),
         ("Engine", summary.get("engine_version", "")),
-        ("Signals refused", _counted(summary["refusals"])),
         ("Orders rejected", _counted(summary["rejections"])),
         *((f"Data {number}", _source(source)) for number, source in enumerate(summary.get("data", []), start=1)),
     ]

@@ -62,6 +62,21 @@
     redraw();
   }
 
+  // What marks tell of each row of a chart.
+  function byRow(marks) {
+    const told = new Map();
+    marks.forEach((m) => told.set(m.row, (told.get(m.row) || "") + "   " + m.text));
+    return told;
+  }
+
+  // Breakers that tripped, by name; one that trips again on the same row is named once.
+  function tripMarkers(item) {
+    const named = new Set();
+    return item.trips.filter((m) => !named.has(m.row + m.name) && named.add(m.row + m.name)).map((m) => ({
+      time: item.times[m.row], position: "aboveBar", shape: "arrowDown", color: color("--down"), text: m.name,
+    }));
+  }
+
   function drawEquity(chart, item, readout) {
     const money = numbers(item.digits);
     const priceFormat = { type: "custom", minMove: 10 ** -item.digits, formatter: (value) => money.format(value) };
@@ -78,12 +93,14 @@
       priceFormat: { type: "custom", minMove: 0.01, formatter: (value) => value.toFixed(2) + " %" },
     }, 1);
     fall.setData(item.times.map((time, i) => ({ time, value: item.drawdown[i] })));
+    library.createSeriesMarkers(equity, tripMarkers(item));
+    const told = byRow(item.trips);
     const panes = chart.panes();
     panes[0].setStretchFactor(2.4);
     panes[1].setStretchFactor(1);
     const show = (i) => {
       readout.textContent = `${moment(item.times[i])}   equity ${money.format(item.equity[i])} ${item.name}` +
-        `   drawdown ${item.drawdown[i].toFixed(2)} %`;
+        `   drawdown ${item.drawdown[i].toFixed(2)} %${told.get(i) || ""}`;
     };
     follow(chart, equity, item.times, show);
   }
@@ -103,15 +120,16 @@
       series.setData(item.times.map((time, i) => (
         { time, open: item.open[i], high: item.high[i], low: item.low[i], close: item.close[i] })));
     }
-    const told = new Map();
-    item.markers.forEach((m) => told.set(m.row, (told.get(m.row) || "") + "   " + m.text));
-    library.createSeriesMarkers(series, item.markers.map((m) => ({
+    const told = byRow([...item.markers, ...item.trips]);
+    const shapes = { stop: "square", target: "circle" };
+    const fills = item.markers.map((m) => ({
       time: item.times[m.row],
       position: m.is_buy ? "belowBar" : "aboveBar",
-      shape: m.is_buy ? "arrowUp" : "arrowDown",
+      shape: shapes[m.leg] || (m.is_buy ? "arrowUp" : "arrowDown"),
       color: m.is_buy ? color("--accent") : color("--sell"),
       size: item.markers.length > 200 ? 0.6 : 1,
-    })));
+    }));
+    library.createSeriesMarkers(series, [...fills, ...tripMarkers(item)].sort((a, b) => a.time - b.time));
     const left = item.markers_left_out;
     document.getElementById("left-out").textContent = left ? ` ${numbers(0).format(left)} later arrows are left out.` : "";
     const show = (i) => {

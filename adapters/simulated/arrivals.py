@@ -29,7 +29,7 @@ def execute_arrival(ex: Any) -> None:
         ex.time_ns = arrival.due_ts_ns
     expire_due(ex)
     number = np.int64(command.instrument)
-    if command.kind == DecisionKind.PLACE_ORDER:
+    if command.kind == DecisionKind.PLACE_ORDER or command.kind == DecisionKind.RELEASE_ORDER:
         _place(ex, command, number, arrival.sent_ts_ns)
     elif command.kind == DecisionKind.CANCEL_ORDER or command.kind == DecisionKind.AMEND_ORDER:
         slot = find_order(ex, command.order)

@@ -5,6 +5,7 @@ to the compile cache, so that it is loaded and not compiled again at the next st
 """
 
 import importlib.util
+import re
 import sys
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
@@ -35,6 +36,7 @@ HANDLED_KINDS = {
     "on_timer": EventKind.TIMER,
 }
 ALL_STRATEGIES = -1
+_WORDS_MAX = 200
 
 MEMORY = record([("words", "<i8", (MEMORY_BYTES_MAX // 8,))])
 SIGNATURE = numba.types.void(
@@ -165,6 +167,26 @@ class Binding:
     shown_kinds: int
 
 
+def _start(strategy: CompiledStrategy, module: ModuleType, row: Any) -> None:
+    try:
+        module.start(row, strategy.parameters)
+    except UserError:
+        raise
+    except Exception as error:
+        raise UserError(f"strategy {strategy.name}: start failed: {type(error).__name__}: {error}") from error
+
+
+def _not_compiled(strategies: Sequence[CompiledStrategy], error: Exception) -> str:
+    """What numba says is long and rarely names the line; plain Python does."""
+    said = [line for line in str(error).splitlines() if line.strip() and not line.startswith("Failed in nopython")]
+    cause = re.search(r'due to "(.+?)"', str(error))
+    words = cause[1] if cause else " ".join(said[0].split()) if said else ""
+    return (
+        f"strategy {', '.join(strategy.entry for strategy in strategies)}: cannot be compiled: "
+        f"{type(error).__name__}: {words[:_WORDS_MAX]}; NUMBA_DISABLE_JIT=1 TAPEFOLD_TRACEBACK=1 names the line"
+    )
+
+
 def bind(strategies: Sequence[CompiledStrategy], folder: Path) -> Binding:
     """Bind compiled strategies; `folder` is where relative paths of strategy files start. Raises UserError."""
     modules = [_module(strategy, folder) for strategy in strategies]
@@ -177,9 +199,13 @@ def bind(strategies: Sequence[CompiledStrategy], folder: Path) -> Binding:
         size = module.MEMORY.itemsize
         row = memory[first : first + size].view(module.MEMORY)[0]
         if hasattr(module, "start"):
-            module.start(row, strategy.parameters)
+            _start(strategy, module, row)
         first += size
     files = [file for module in modules for file in source_files(module)]
     shown = {kind for module in modules for name, kind in HANDLED_KINDS.items() if hasattr(module, name)}
-    on_event = _compiled_function(_binding_source(strategies, modules, folder), files)
+    source = _binding_source(strategies, modules, folder)
+    try:
+        on_event = _compiled_function(source, files)
+    except Exception as error:
+        raise UserError(_not_compiled(strategies, error)) from error
     return Binding(on_event, memory, sum(1 << kind for kind in shown))

@@ -115,7 +115,8 @@ class PythonHost:
     def ask_ahead(self, market: NDArray[np.uint8], first: int, end: int) -> int:
         """Show market records from `first` until a strategy speaks or fails: the index of that record, else `end`.
 
-        Allowed only while the exchange has nothing that could be filled, so that no fill can come between.
+        Allowed only where no fill can come between that a strategy would see: while the exchange has nothing that
+        could be filled, or where no strategy handles fills.
         """
         index = first
         while index < end:

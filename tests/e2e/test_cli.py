@@ -161,6 +161,76 @@ def test_a_table_in_a_pipe_is_plain_and_narrow(run: Path) -> None:
         assert word in done.stdout
 
 
+RULES = """
+[bracket]
+stop = "0.5%"
+targets = [{at = "0.4%", share = "0.5"}]
+
+[risk]
+loss_cooldown = "12h"
+
+[[breakers]]
+name = "swing"
+condition = "price_jump"
+limit = "2.6%"
+window = "1h"
+actions = ["close_position", "block_entries"]
+rearm = "cooldown"
+cooldown = "18h"
+"""
+
+
+def test_a_run_with_rules_tells_what_they_did(tmp_path: Path) -> None:
+    write_run(tmp_path)
+    (tmp_path / "run.toml").write_text((tmp_path / "run.toml").read_text() + RULES)
+    done = tapefold(tmp_path, "backtest", "run.toml")
+    assert done.returncode == 0, done.stderr
+    lines = done.stdout.splitlines()
+    assert max(map(len, lines)) <= 80
+    for line in (
+        "Refusals        3 breaker tripped",
+        "Brackets        3 breaker closed",
+        "Legs filled     3 target",
+        "Breakers        4 swing",
+        "2017-12-01 02:00 27    swing: price jump at AAA/USD is 2.67 %, limit 2.60 %",
+        "2017-12-01 14:00 40    ema at AAA/USD: breaker tripped, swing at 2.67 %",
+    ):
+        assert line in lines
+    summary = json.loads((tmp_path / "journals" / "small" / "summary.json").read_text())
+    assert (summary["refusals"], summary["breakers"]) == ({"breaker_tripped": 3}, {"swing": 4})
+    assert summary["brackets"] == {
+        "opened": 3,
+        "closed": {"breaker_closed": 3},
+        "stops_moved": 0,
+        "stops_filled": 0,
+        "targets_filled": 3,
+    }
+    told = [(entry["seq"], entry["kind"], entry["name"], entry["symbol"]) for entry in summary["incidents"][:2]]
+    assert told == [(27, "breaker_tripped", "swing", "AAA/USD"), (46, "breaker_changed", "swing", "AAA/USD")]
+    assert summary["incidents"][0]["text"].endswith("limit 2.60 %; block entries, close position")
+    first = summary["refused"][0]
+    assert {key: first[key] for key in ("seq", "reason", "limit", "strategy", "symbol")} == {
+        "seq": 40,
+        "reason": "breaker_tripped",
+        "limit": 0,
+        "strategy": "ema",
+        "symbol": "AAA/USD",
+    }
+    assert first["observed"] == 26_700  # the second close, 102.67, over the first bar's low, 100.00
+    page = (tmp_path / "journals" / "small" / "report.html").read_text()
+    assert "What was refused" in page
+    assert "swing tripped: price jump at AAA/USD is 2.67 %" in page
+    stood = tapefold(tmp_path, "replay", "journals/small", "--until", "27")
+    assert stood.returncode == 0, stood.stderr
+    assert stood.stdout.splitlines()[-1].split() == ["swing", "price_jump", "cooling", "2.60", "%", "1", "2.67", "%"]
+    before = tapefold(tmp_path, "replay", "journals/small", "--until", "26")
+    assert before.stdout.splitlines()[-1].split() == ["swing", "price_jump", "armed", "2.60", "%", "–", "–"]
+    state = json.loads(tapefold(tmp_path, "replay", "journals/small", "--until", "27", "--output", "json").stdout)
+    assert [(entry["name"], entry["status"], entry["trips"]) for entry in state["breakers"]] == [
+        ("swing", "cooling", 1)
+    ]
+
+
 def test_verify_recomputes_everything(run: Path) -> None:
     done = tapefold(run, "verify", "journals/small", "--output", "json")
     assert done.returncode == 0, done.stderr
@@ -200,10 +270,15 @@ def test_replay_to_the_end_and_to_a_point(run: Path) -> None:
         (["backtest"], ["configuration"]),
         (["backtest", "run.toml", "--output", "xml"], ["xml"]),
         (["backtest", "run.toml", "--frobnicate"], ["frobnicate"]),
+        (["backtest", "run.toml", "again.toml"], ["unexpected argument 'again.toml'"]),
         (["fly"], ["fly"]),
         (["bench", "fish"], ["fish"]),
         (["bench", "ticks", "--events", "0"], ["--events", "at least 1"]),
         (["bench", "ticks", "--events", "many"], ["many"]),
+        (["bench", "resting", "--events", "-5"], ["--events is -5", "expected 1 to"]),
+        (["bench", "brackets", "--events", "5000000"], ["--events is 5000000", "expected 1 to"]),
+        (["bench", "brackets", "--rules", "all"], ["--rules", "ticks or bars"]),
+        (["bench", "resting", "--no-journal"], ["--no-journal", "ticks or bars"]),
         (["replay", "nowhere"], ["nowhere", "does not exist"]),
         (["replay", "."], ["holds no journal"]),
         (["replay", "journals/small", "--until", "soon"], ["--until", "soon"]),
@@ -255,6 +330,30 @@ def test_bad_data_is_found_before_an_earlier_journal_is_replaced(tmp_path: Path)
     assert done.returncode == 2
     assert "bars.csv line 8" in one_line(done.stderr)
     assert (tmp_path / "journals" / "small" / "data.mdb").read_bytes() == before
+
+
+@pytest.mark.parametrize(
+    ("wrong", "words"),
+    [
+        ('[[changes]]\nat = "2017-11-30T00:00:00Z"\nset = {"risk.cooldown" = "1h"}\n', ["changes[0].at", "2017-12-01"]),
+        ('[[strategies]]\nname = "other"\nform = "compiled"\nentry = "missing.py"\n', ["missing.py"]),
+    ],
+)
+def test_what_is_wrong_is_found_before_an_earlier_journal_is_replaced(
+    tmp_path: Path, wrong: str, words: list[str]
+) -> None:
+    write_run(tmp_path)
+    assert tapefold(tmp_path, "backtest", "run.toml").returncode == 0
+    before = {file.name: file.read_bytes() for file in (tmp_path / "journals" / "small").iterdir()}
+    (tmp_path / "run.toml").write_text((tmp_path / "run.toml").read_text() + wrong)
+    done = tapefold(tmp_path, "backtest", "run.toml")
+    assert done.returncode == 2
+    line = one_line(done.stderr)
+    for word in words:
+        assert word in line
+    after = {file.name: file.read_bytes() for file in (tmp_path / "journals" / "small").iterdir()}
+    assert after.keys() == before.keys()
+    assert all(after[name] == before[name] for name in after if name != "lock.mdb")
 
 
 def test_damage_is_exit_code_4_and_names_the_block(run: Path, tmp_path: Path) -> None:

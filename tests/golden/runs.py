@@ -166,7 +166,7 @@ def play(
 ) -> Outcome:
     """The composition of a backtest on a journal that is given, or on none."""
     opening, documents = opening_events(configuration, start_ns)
-    return build_session(configuration, journal, limits).run(opening, documents, iter(market))
+    return build_session(configuration, lambda: journal, limits).run(opening, documents, iter(market))
 
 
 def record(

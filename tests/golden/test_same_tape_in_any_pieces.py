@@ -123,9 +123,6 @@ def test_a_refold_ends_where_it_is_told(expected: Tape) -> None:
     with expected.journal.read() as reader:
         for seq in (1, 500, expected.outcome.events):
             assert refold(reader, until_seq=seq).last_seq == seq
-        ts_ns = int(expected.events["ts_ns"][1234])
-        last = int(np.searchsorted(expected.events["ts_ns"], ts_ns, side="right"))
-        assert refold(reader, until_ts_ns=ts_ns).last_seq == last
 
 
 def test_another_market_is_another_tape(expected: Tape) -> None:

@@ -132,7 +132,7 @@ def test_an_interrupt_in_a_strategy_leaves_a_whole_beginning(speaks_at: int) -> 
 def test_an_interrupt_while_waiting_for_the_writer_hands_no_block_over_twice() -> None:
     whole, settings = _whole_and_settings(at([100], BUY))
     with _valid_prefix_of(whole, settings) as (writer, _), script(on_quote=at([100], BUY)):
-        session = build_session(settings, writer)
+        session = build_session(settings, lambda: writer)
         recorder = session._recorder
         next_buffer, waits = recorder.next_buffer, 0
 

@@ -22,6 +22,22 @@ class Account:
     max_drawdown_ppm: int = 0
     reported_total_units: int = 0
     reported_available_units: int = 0
+    long_units: int = 0
+    short_units: int = 0
+    peak_ts_ns: int = 0
+    max_drawdown_ns: int = 0
+    guard_peak_units: int = 0
+    day_equity_units: int = 0
+    week_equity_units: int = 0
+    entries_today: int = 0
+    trades: int = 0
+    trades_won: int = 0
+    profit_units: int = 0
+    loss_units: int = 0
+    streak: int = 0
+    losing_streak: int = 0
+    risk_level: int = 0
+    risk_level_ts_ns: int = 0
 
     def settle(self) -> None:
         """Equity is deposits + realized - fees + funding + unrealized; the drawdown is measured from its peak."""
@@ -48,8 +64,6 @@ class Position:
     fees_units: int = 0
     funding_units: int = 0
     unrealized_units: int = 0
-    open_buy_lots: int = 0
-    open_sell_lots: int = 0
     bought_lots: int = 0
     sold_lots: int = 0
     fills: int = 0
@@ -58,6 +72,10 @@ class Position:
     trade_units: int = 0
     opened_ts_ns: int = 0
     reported_lots: int = 0
+    worth_units: int = 0
+    profit_units: int = 0
+    loss_units: int = 0
+    streak: int = 0
 
     def trade(self, delta: int, price: int, fee_units: int, unit: int, ts_ns: int) -> int:
         """Buy or sell at a price; returns the profit realized. What is closed leaves at its average cost."""
@@ -73,9 +91,7 @@ class Position:
             self.realized_units += realized
             self.trade_units += realized - fee_closing
             if self.quantity_lots == 0:
-                self.trades += 1
-                self.trades_won += self.trade_units > 0
-                self.trade_units = 0
+                self._close_trade()
         opening = abs(delta) - closing
         if opening:
             if self.quantity_lots == 0:
@@ -86,6 +102,19 @@ class Position:
             self.trade_units -= fee_units - fee_closing
         self.fees_units += fee_units
         return realized
+
+    def _close_trade(self) -> None:
+        """A round trip is over; it is won where it left something after fees and funding."""
+        won = self.trade_units > 0
+        self.trades += 1
+        self.trades_won += won
+        if won:
+            self.profit_units += self.trade_units
+            self.streak = max(self.streak, 0) + 1
+        else:
+            self.loss_units -= self.trade_units
+            self.streak = min(self.streak, 0) - 1
+        self.trade_units = 0
 
 
 @dataclass
@@ -135,9 +164,12 @@ class Ledger:
         for (_, number), position in self.positions.items():
             long_mark, short_mark, unit = marks[number]
             mark = long_mark if position.quantity_lots > 0 else short_mark
-            position.unrealized_units = position.quantity_lots * mark * unit - position.cost_units
+            position.worth_units = position.quantity_lots * mark * unit
+            position.unrealized_units = position.worth_units - position.cost_units
         for account_number, account in self.accounts.items():
             held = [position for (owner, _), position in self.positions.items() if owner == account_number]
             account.unrealized_units = sum(position.unrealized_units for position in held)
             account.cost_units = sum(position.cost_units for position in held)
+            account.long_units = sum(max(position.worth_units, 0) for position in held)
+            account.short_units = sum(max(-position.worth_units, 0) for position in held)
             account.settle()

@@ -6,11 +6,11 @@ import numpy as np
 
 from engine.entry import engine_for
 from engine.kinds import DecisionKind
-from engine.records import COMMAND, DECISION_BYTES, EVENT_BYTES, REFUSAL
+from engine.records import COMMAND, DECISION_BYTES, DECISIONS, EVENT_BYTES
 from engine.state import DEFAULT_LIMITS, Limits
 from tests.twin.events import encode
 
-SMALL_LIMITS = Limits(accounts=3, instruments=3, orders=8, brackets=1, strategies=3, breakers=1)
+SMALL_LIMITS = Limits(accounts=3, instruments=3, orders=16, brackets=4, strategies=3, breakers=6)
 
 
 def rows_as_dicts(rows: Any) -> list[dict[str, Any]]:
@@ -23,8 +23,7 @@ def decisions_as_dicts(decisions: np.ndarray) -> list[dict[str, int]]:
     """Each decision by the names of its kind, without what is zero."""
     found = []
     for row in decisions.view(COMMAND):
-        dtype = REFUSAL if row["kind"] == DecisionKind.REFUSAL else COMMAND
-        (item,) = rows_as_dicts(row.reshape(1).view(dtype))
+        (item,) = rows_as_dicts(row.reshape(1).view(DECISIONS[DecisionKind(row["kind"])]))
         found.append({name: value for name, value in item.items() if value})
     return found
 
@@ -36,13 +35,14 @@ class Machine:
         self.engine = engine_for(limits)
         self.limits = limits
         self.bytes = self.engine.new_state() if state is None else state
+        self._state = self.engine.view(self.bytes)
         self.outbox = self.engine.new_outbox()
         per_event = self.engine.outbox_layout["items"].shape[0]
         self.decisions = np.zeros((per_event + 1024) * DECISION_BYTES, dtype=np.uint8)
 
     @property
     def state(self) -> Any:
-        return self.engine.view(self.bytes)
+        return self._state
 
     def fold(self, tape: np.ndarray) -> np.ndarray:
         """Apply these events' bytes; returns the bytes of the decisions."""
@@ -67,7 +67,34 @@ class Machine:
     def position(self, account: int = 0, instrument: int = 0) -> Any:
         return self.state.positions[account, instrument]
 
+    def grid(self, table: str) -> list[list[dict[str, Any]]]:
+        """A table of two dimensions as dicts."""
+        return [rows_as_dicts(rows) for rows in self.state[table]]
+
     def order(self, number: int) -> Any:
         """The record of an order that the table still holds."""
         (found,) = [row for row in self.state.orders if row.order == number]
         return found
+
+
+class Reading:
+    """A machine's state as it is now, read once: what many comparisons of one event share."""
+
+    def __init__(self, machine: Machine) -> None:
+        self.limits, self.state = machine.limits, machine.state
+        self._machine = machine
+        self._read: dict[str, Any] = {}
+
+    def rows(self, table: str) -> list[dict[str, Any]]:
+        if table not in self._read:
+            self._read[table] = self._machine.rows(table)
+        return self._read[table]  # type: ignore[no-any-return]
+
+    def figures(self, names: tuple[str, ...]) -> dict[str, int]:
+        """These figures of the state itself."""
+        return dict(zip(names, self.state[list(names)].item(), strict=True))
+
+    def grid(self, table: str) -> list[list[dict[str, Any]]]:
+        if table not in self._read:
+            self._read[table] = self._machine.grid(table)
+        return self._read[table]  # type: ignore[no-any-return]

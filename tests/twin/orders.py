@@ -1,10 +1,12 @@
 """Orders, naively: a dict of those still known, and the life that an order may lead."""
 
 from dataclasses import dataclass, field
+from typing import Any
 
+from engine.kinds import OrderRole
 from engine.kinds import OrderStatus as S
 
-OPEN = {S.PENDING, S.SENT, S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_CANCEL, S.UNKNOWN}
+OPEN = {S.PENDING, S.SENT, S.ACCEPTED, S.PARTIALLY_FILLED, S.PENDING_CANCEL, S.UNKNOWN, S.HELD}
 CLOSED = {S.FILLED, S.CANCELED, S.REJECTED, S.EXPIRED}
 
 # What may happen to an order, and what it is then; an order that has fills is PARTIALLY_FILLED where ACCEPTED is
@@ -32,14 +34,17 @@ LIFE: dict[str, dict[S, S]] = {
     | {status: status for status in CLOSED}
     | {S.PENDING_CANCEL: S.PENDING_CANCEL},
     "filled wholly": dict.fromkeys(OPEN, S.FILLED) | {status: status for status in CLOSED},
-    "cancel requested": dict.fromkeys(OPEN, S.PENDING_CANCEL),
+    # What the engine holds needs no answer.
+    "cancel requested": dict.fromkeys(OPEN, S.PENDING_CANCEL) | {S.HELD: S.CANCELED},
     "canceled": dict.fromkeys(OPEN, S.CANCELED) | {S.CANCELED: S.CANCELED},
-    "expired": dict.fromkeys(OPEN, S.EXPIRED) | {S.EXPIRED: S.EXPIRED},
+    "expired": dict.fromkeys(OPEN - {S.HELD}, S.EXPIRED) | {S.EXPIRED: S.EXPIRED},
+    "released": {S.HELD: S.PENDING},
     "cancel rejected": {
         S.ACCEPTED: S.ACCEPTED,
         S.PARTIALLY_FILLED: S.PARTIALLY_FILLED,
         S.PENDING_CANCEL: S.ACCEPTED,
         S.UNKNOWN: S.UNKNOWN,
+        S.HELD: S.HELD,
     }
     | {status: status for status in CLOSED},
     # What the exchange is known to have, it still has; what it may have, it may have.
@@ -50,6 +55,7 @@ LIFE: dict[str, dict[S, S]] = {
         S.UNKNOWN: S.UNKNOWN,
         S.ACCEPTED: S.ACCEPTED,
         S.PARTIALLY_FILLED: S.PARTIALLY_FILLED,
+        S.HELD: S.HELD,
     }
     | {status: status for status in CLOSED},
 }
@@ -79,14 +85,38 @@ class Order:
     placed_ts_ns: int = 0
     updated_ts_ns: int = 0
     reason: int = 0
+    order_role: int = 0
+    reference_ticks: int = 0
+    amending: int = 0
+    asked_lots: int = 0
+    asked_limit_ticks: int = 0
+    asked_trigger_ticks: int = 0
+    cancel_asked: int = 0
+    bracket: Any = None
+    leg: int = 0
 
     @property
     def is_open(self) -> bool:
         return self.status in OPEN
 
     @property
+    def is_leg(self) -> bool:
+        """Whether it waits beside a position, and is not on its way to one."""
+        return self.order_role >= OrderRole.STOP
+
+    @property
     def left_lots(self) -> int:
         return self.quantity_lots - self.filled_lots
+
+    @property
+    def can_be_amended(self) -> bool:
+        """Whether nothing is under way that has to be answered first."""
+        return not self.amending and self.status not in (S.PENDING_CANCEL, S.UNKNOWN)
+
+    def ask_as_it_is(self) -> None:
+        """Take the terms that it has for those that were last asked for."""
+        self.asked_lots, self.asked_limit_ticks = self.quantity_lots, self.limit_ticks
+        self.asked_trigger_ticks = self.trigger_ticks
 
 
 @dataclass

@@ -8,14 +8,19 @@ from collections.abc import Callable
 
 import numpy as np
 
-from engine.kinds import Action, EventKind, FillFlag, Setting
+from engine.kinds import Action, EventKind, FillFlag, OperatorAction, Setting
+from tests.twin import tapes_risk, tapes_rules
 from tests.twin.engine import Twin
 from tests.twin.events import encode, event
 from tests.twin.machine import SMALL_LIMITS
 from tests.twin.orders import Order
+from tests.twin.tapes_rules import HOUR_NS
 
 Choose = Callable[[int], int]
 Event = dict[str, int]
+
+# A tape begins with many rules.
+_RULES_UNTIL = 40
 
 # Tick × lot in units, step, minimum, maximum, smallest notional: plain, coarse, and with every limit.
 _TERMS = [(1, 1, 0, 0, 0), (7, 3, 0, 0, 0), (1000, 1, 2, 40, 50_000)]
@@ -45,8 +50,13 @@ def prologue() -> list[Event]:
 
 def next_event(twin: Twin, choose: Choose) -> Event:
     """Something that may happen now, or now and then something that may not."""
-    made = _MAKERS[choose(len(_MAKERS))](twin, choose)
-    step = (0, 1, 1, 5, 1000)[choose(5)]
+    maker = _MAKERS[choose(len(_MAKERS))]
+    if twin.seq < _RULES_UNTIL and choose(3):
+        maker = tapes_rules.rule
+    made = twin.planned.pop(0) if twin.planned else maker(twin, choose)
+    step = (0, 1, 1, 5, 3, 20, 200, 1_000)[choose(8)]
+    if choose(25) == 24:
+        step = (10**6, HOUR_NS * (1 + choose(30)))[choose(2)]
     made["ts_ns"] = max(twin.ts_ns + step - (2 if choose(40) == 39 else 0), 0)
     if choose(60) == 59:
         made["instrument"] = 3 + choose(2) * 65_000
@@ -98,12 +108,20 @@ def _funding(twin: Twin, choose: Choose) -> Event:
 
 
 def _signal(twin: Twin, choose: Choose) -> Event:
-    action = (Action.BUY, Action.SELL, Action.CLOSE, Action.HOLD, 7)[choose(100) % 4 if choose(20) else 4]
-    quantity = (0, 0, 1, 5, 12, 30)[choose(6)] if choose(25) else (-1, 2**60 + 1)[choose(2)]
-    limit = _price(choose) if choose(2) else 0
+    buy, sell = Action.BUY, Action.SELL
+    action = (buy, sell, Action.CLOSE, buy, sell, buy, sell, Action.HOLD)[choose(8)] if choose(50) != 49 else 7
+    quantity = (0, 0, 0, 1, 5, 12, 30)[choose(7)] if choose(25) else (-1, 2**60 + 1)[choose(2)]
     source = choose(2) if choose(20) else 2 + choose(300)
+    prices = {"limit_ticks": _price(choose) if choose(3) == 1 else 0}
+    if choose(6) == 5:
+        side = 1 if action == Action.BUY else -1
+        prices |= {"stop_ticks": 100 - side * choose(30), "target_ticks": (100 + side * choose(30)) * choose(2)}
+    if choose(40) == 39:
+        prices |= {"stop_ticks": -1}
+    sure = (0, 1_000_000, 800_000, 500_000, 0, 0, 1, 1_000_001)[choose(8) if choose(4) else 0]
+    fields = {"confidence_ppm": sure, "valid_for_ms": (0, 0, 0, 1, 5_000)[choose(5)]}
     return event(
-        EventKind.SIGNAL, source=source, action=action, quantity_lots=quantity, limit_ticks=limit, **_place(choose)
+        EventKind.SIGNAL, source=source, action=action, quantity_lots=quantity, **prices, **fields, **_place(choose)
     )
 
 
@@ -147,19 +165,31 @@ def _fill(twin: Twin, choose: Choose) -> Event:
 
 
 def _cash(twin: Twin, choose: Choose) -> Event:
-    return event(EventKind.CASH_MOVED, amount_units=choose(20_000) - 10_000, **_place(choose))
+    """A little; now and then nearly everything, or more than there is."""
+    where = _place(choose)
+    amount = choose(200) * 100 - 10_000
+    if choose(5) == 4 and where["account"] in twin.ledger.accounts:
+        amount = choose(3) * 1_000 - 1_000 - twin.ledger.accounts[where["account"]].equity_units
+    elif choose(2):
+        amount = (1_000_000, 250_000, 0, 0)[where["account"]]
+    return event(EventKind.CASH_MOVED, amount_units=amount, **where)
 
 
 def _setting(twin: Twin, choose: Choose) -> Event:
     setting = (Setting.ORDER_QUANTITY_LOTS, Setting.SHORT_ALLOWED, Setting.STRATEGY_ENABLED, Setting.TRADING_STATE)
     value = (10, 1, 0, 3, -1)[choose(5)]
     number = setting[choose(4)] if choose(20) else 9
+    if number == Setting.TRADING_STATE and choose(3):
+        value = 0
     return event(EventKind.CONFIGURATION_CHANGED, setting=number, value=value, source=choose(4), **_place(choose))
 
 
 def _resume(twin: Twin, choose: Choose) -> Event:
     """Mostly back to trading, so that a tape does not stay halted."""
-    return event(EventKind.OPERATOR_COMMAND, operator_action=(2, 2, 2, 1, 3, 9)[choose(6)])
+    actions = (*[OperatorAction.RESUME] * 7, *[OperatorAction.ENABLE_STRATEGY] * 3)
+    actions += (OperatorAction.KILL, OperatorAction.REDUCE_ONLY, OperatorAction.CANCEL_ALL, 99)
+    who = {"operator_hash": 7 if choose(8) else 0, "target": choose(2) if choose(8) else choose(9) - 2}
+    return event(EventKind.OPERATOR_COMMAND, operator_action=actions[choose(len(actions))], **who)
 
 
 def _define(twin: Twin, choose: Choose) -> Event:
@@ -193,16 +223,32 @@ def _held(twin: Twin, choose: Choose) -> Event:
     return event(EventKind.POSITION_REPORTED, quantity_lots=choose(9) - 4, **_place(choose))
 
 
+def _timer(twin: Twin, choose: Choose) -> Event:
+    return event(EventKind.TIMER)
+
+
 def _anything(twin: Twin, choose: Choose) -> Event:
     kinds = (0, 6, 12, 29, 60, EventKind.TIMER, EventKind.CONNECTION_LOST, EventKind.CONNECTION_RESTORED)
     return event(kinds[choose(len(kinds))], **_place(choose))
 
 
+def _of_brackets(twin: Twin, choose: Choose) -> Event:
+    """Something of the other half: brackets, groups, breakers."""
+    flavours = tapes_risk.OF_BRACKETS + tapes_risk.OF_BREAKERS
+    makers = flavours[choose(len(flavours))]
+    return makers[choose(len(makers))](twin, choose)
+
+
 _MAKERS = [
-    *[_quote] * 3,
-    *[_signal] * 8,
-    *[_fill] * 8,
-    *[_report(EventKind.ORDER_ACCEPTED)] * 3,
+    *[_quote] * 4,
+    *[_signal] * 24,
+    *[_fill] * 6,
+    *[tapes_risk.fill] * 4,
+    *[tapes_risk.answer] * 6,
+    *[tapes_rules.rule] * 10,
+    *[tapes_rules.mildly] * 4,
+    *[_of_brackets] * 4,
+    *[_report(EventKind.ORDER_ACCEPTED)] * 2,
     *[_report(EventKind.ORDER_CANCELED)] * 2,
     _report(EventKind.ORDER_SENT),
     _report(EventKind.ORDER_REJECTED),
@@ -211,9 +257,10 @@ _MAKERS = [
     _report(EventKind.CANCEL_REJECTED),
     _report(EventKind.ORDER_TRIGGERED),
     *[_failure] * 2,
-    *[_resume] * 2,
+    *[_resume] * 4,
+    *[_bar] * 3,
+    *[_timer] * 2,
     _trade,
-    _bar,
     _mark_price,
     _funding,
     _cash,
@@ -233,13 +280,21 @@ def seeded_choices(seed: int) -> Choose:
 
 
 def seeded_tape(seed: int, count: int) -> np.ndarray:
-    """The bytes of `count` events, the same for the same seed."""
+    """The bytes of `count` events, the same for the same seed: half of them about brackets and breakers, then all."""
     choose = seeded_choices(seed)
     twin = Twin(SMALL_LIMITS)
-    events = prologue()
-    for item in events:
-        twin.fold(item)
+    flavours = tapes_risk.OF_BRACKETS + tapes_risk.OF_BREAKERS
+    told = tapes_risk.prologue()
+    events: list[Event] = []
     while len(events) < count:
-        events.append(next_event(twin, choose))
-        twin.fold(events[-1])
+        if len(events) == count // 2:
+            told = prologue()
+        if told:
+            made = told.pop(0) | {"ts_ns": twin.ts_ns}
+        elif len(events) < count // 2:
+            made = tapes_risk.next_event(twin, choose, flavours[len(events) // 100 % len(flavours)])
+        else:
+            made = next_event(twin, choose)
+        twin.fold(made)
+        events.append(made)
     return encode(*events)

@@ -1,8 +1,9 @@
 """Exact arithmetic against Python's own, over the whole range."""
 
 from fractions import Fraction
-from math import ceil, trunc
+from math import ceil, isqrt, trunc
 
+import numpy as np
 import pytest
 from hypothesis import assume, example, given
 from hypothesis import strategies as st
@@ -15,6 +16,7 @@ money_fits = from_python(arithmetic.money_fits)
 mul_div = from_python(arithmetic.mul_div)
 mul_div_up = from_python(arithmetic.mul_div_up)
 product_fits = from_python(arithmetic.product_fits)
+root = from_python(arithmetic.root)
 share = from_python(arithmetic.share)
 
 NOT_NEGATIVE = st.integers(0, INT64_MAX)
@@ -26,6 +28,7 @@ DIVISOR = st.builds(
     st.one_of(st.integers(-2, 2), st.integers(0, 2**60)),
 )
 INT64 = st.integers(-(2**63), INT64_MAX)
+INT8 = st.integers(-128, 127)
 
 
 @given(NOT_NEGATIVE, NOT_NEGATIVE, DIVISOR)
@@ -90,3 +93,19 @@ def test_every_product_well_below_the_limit_fits(a: int, b: int, c: int) -> None
 )
 def test_money_fits_up_to_the_limit(units: int, fits: bool) -> None:
     assert bool(money_fits(units)) is fits
+
+
+@given(
+    st.one_of(NOT_NEGATIVE, st.builds(lambda whole, more: max(whole * whole + more, 0), st.integers(0, 2**31), INT8))
+)
+@example(0)
+@example(1)
+@example(3)
+@example(4)
+@example(2**62)
+@example(2**62 - 1)
+@example(INT64_MAX)
+@example(3_037_000_499**2)
+@example(3_037_000_499**2 - 1)
+def test_root_is_the_exact_whole_square_root(n: int) -> None:
+    assert root(np.int64(n)) == isqrt(n)

@@ -144,7 +144,7 @@ BAD = [
     ('kind = "cash"', 'kind = "savings"', 12, "accounts[0].kind", "expected 'cash' or 'margin', found 'savings'"),
     ('balance = "1000.5"', 'balance = "-5"', 14, "accounts[0].balance", "expected 0 or more, found -5"),
     ('balance = "1000.5"', 'balance = "much"', 14, "accounts[0].balance", "expected a decimal such as '0.01'"),
-    ('balance = "1000.5"', "balance = true", 14, "accounts[0].balance", "such as '0.01', found True"),
+    ('balance = "1000.5"', "balance = true", 14, "accounts[0].balance", "such as '0.01', found true"),
     ('balance = "1000.5"', "balance = nan", 14, "accounts[0].balance", "expected a finite decimal"),
     ('balance = "1000.5"', 'balance = "1e17"', 14, "accounts[0].balance", "expected money that fits 64 bits"),
     ('name = "futures"', 'name = "spot"', 17, "accounts[1].name", "'spot' is used twice"),

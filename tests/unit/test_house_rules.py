@@ -22,8 +22,12 @@ ENGINE_IMPORTS = {"engine", "numpy", "numba", "enum", "dataclasses", "typing", "
 ENGINE_CALLS_FORBIDDEN = {"open", "print", "input", "set", "frozenset", "hash", "id", "float", "eval", "exec", "vars"}
 NUMPY_FORBIDDEN = {"sum", "random", "float32", "float64", "exp", "log", "sqrt", "dot", "mean"}
 # Where an estimate in floating point comes before exact arithmetic, and decides nothing that is wrong if it is off.
-FLOAT_ESTIMATES = {("arithmetic.py", "product_fits"), ("portfolio.py", "_settle")}
-FLOAT_LITERALS = {("arithmetic.py", "_MONEY_MAX_ESTIMATE"), ("portfolio.py", "_ALMOST_ONE")}
+FLOAT_ESTIMATES = {("arithmetic.py", "product_fits"), ("portfolio.py", "_settle"), ("estimates.py", "ppm_towards")}
+FLOAT_LITERALS = {
+    ("arithmetic.py", "_MONEY_MAX_ESTIMATE"),
+    ("portfolio.py", "_ALMOST_ONE"),
+    ("estimates.py", "_ALMOST_ONE"),
+}
 
 # Who may import whom, by folder; the command line is the one place that knows everything.
 MAY_IMPORT = {
@@ -35,7 +39,7 @@ MAY_IMPORT = {
 OURS = {"engine", "adapters", "replay", "tests", "docs"}
 
 # What a figure is measured in stands last in its name; these are no figures with a unit.
-UNITS = ("_ticks", "_lots", "_units", "_ns", "_ms", "_ppm", "_ppb", "_bytes", "_decimals")
+UNITS = ("_ticks", "_lots", "_units", "_ns", "_ms", "_ppm", "_ppb", "_bytes", "_decimals", "_microticks", "_ppb2")
 IDENTITIES = ("_id", "_seq", "_sequence", "_hash", "_kind", "_type", "_slot", "_slots", "_reason", "_source", "_status")
 COUNTS = (
     ("defined", "holders", "signals", "orders", "refusals", "fills", "trades", "trades_won", "market_events")
@@ -51,8 +55,52 @@ NAMES_WITHOUT_UNIT = {
     *("action", "aggressor", "basis", "reason", "failure", "setting", "stream", "endpoint", "condition", "scope"),
     *("enabled", "short_allowed", "trading_state", "last_action", "fault", "time_in_force", "order_flags"),
     *("fill_flags", "operator_action", "entry_order", "stop_order", "target_orders", "http_status"),
+    *("contributors", "sizing_method", "size_limit", "target_set", "target_strategy"),
     # measured in what another field of the record says
     *("fee", "value", "limit", "observed", "target"),
+    # rules, brackets, breakers and levels: counts, flags, kinds and bits
+    *("actions", "amending", "amendments_refused", "atr_samples", "attention_accounts", "attention_instrument"),
+    *(
+        "blocked",
+        "blocks",
+        "bracket",
+        "bracket_change",
+        "bracket_free_count",
+        "bracket_free_head",
+        "bracket_slots_used",
+    ),
+    *(
+        "bracketed",
+        "brackets_open",
+        "brackets_opened",
+        "brackets_retry",
+        "breaker",
+        "breaker_trips",
+        "breakers_defined",
+    ),
+    *("broke_even", "cancel_asked", "cancel_rate", "days", "disabled", "distance", "distance_value", "entries_max"),
+    *("entries_per_day_max", "entries_today", "execution_cursor", "executions_max", "exit_order", "exit_replacements"),
+    *("exits_overfilled", "failures", "funds_checked", "group", "held_by_engine", "intent_cursor", "kelly_trades_min"),
+    *("last_group", "leg", "leg_policy", "leg_replacements_max", "legs_lost", "level_before", "look_account"),
+    *(
+        "look_accounts",
+        "look_conditions",
+        "conditions_on_fill",
+        "conditions_waiting",
+        "watch_losing_streak",
+        "watch_volatility",
+        "look_day",
+        "look_instrument",
+        "look_invalid",
+        "look_strategy",
+    ),
+    *("losing_streak", "number", "open_brackets", "open_orders_max", "open_positions_max", "order_rate"),
+    *("order_role", "rearm_rule", "replacements", "ring_cursor", "risk_level", "risk_level_changes", "row"),
+    *("samples", "self_cross_refused", "signal_mode", "stop_distance", "stop_optional", "stop_value"),
+    *("strategies_defined", "streak", "target_distance", "target_value", "throttled", "trail_active"),
+    *("trail_distance", "trail_value", "transport_failures", "transport_failures_max", "transport_probe_order"),
+    *("tripped_account", "tripped_instrument", "trips", "uncovered_events", "volatility_samples_min"),
+    *("windows",),
     # rooms
     "payload",
 }

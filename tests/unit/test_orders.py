@@ -2,6 +2,7 @@
 
 import itertools
 import random
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -19,6 +20,7 @@ from engine.orders import (
     WAS_FILLED_IN_PART,
     WAS_FILLED_WHOLLY,
     WAS_REJECTED,
+    WAS_RELEASED,
     WAS_SENT,
 )
 from engine.reasons import Reason
@@ -40,6 +42,7 @@ HAPPENINGS = {
     "expired": WAS_EXPIRED,
     "cancel rejected": CANCEL_WAS_REJECTED,
     "no answer": REQUEST_HAD_NO_ANSWER,
+    "released": WAS_RELEASED,
 }
 NEW_ORDER = 1
 
@@ -243,7 +246,7 @@ def test_an_order_without_an_answer_is_unknown_and_still_counts() -> None:
 
 
 def test_closed_slots_are_used_again_longest_closed_first() -> None:
-    machine = Machine(SMALL_LIMITS)
+    machine = Machine(replace(SMALL_LIMITS, orders=8))
     machine.tell(*prologue(), event(EventKind.QUOTE, instrument=1, bid_ticks=100, ask_ticks=101))
     for lots in range(1, 9):
         machine.tell(signal(Action.BUY, lots * 3, 90))

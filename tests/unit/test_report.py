@@ -159,7 +159,9 @@ def test_long_series_are_thinned_and_lose_no_extreme() -> None:
     equity = pl.DataFrame(
         {"bucket": bucket, "currency": "USD", "money_decimals": 0, "deposits_units": 50}
     ).with_columns(pl.Series("equity_units", [100 - (number == 7_777) * 99 for number in range(count)]))
-    fills = pl.DataFrame({"time": bucket, "instrument": "A", "side": "buy", "quantity": "1", "price": "2"})
+    fills = pl.DataFrame(
+        {"time": bucket, "instrument": "A", "side": "buy", "role": "entry", "quantity": "1", "price": "2"}
+    )
     data = chart_data(Tables(equity=equity, prices=frame, trades=fills.clear(), fills=fills))
     (drawn,), (curve,) = data["prices"], data["equity"]
     assert len(drawn["times"]) == len(drawn["close"]) <= POINTS_MAX
@@ -170,6 +172,48 @@ def test_long_series_are_thinned_and_lose_no_extreme() -> None:
     assert len(drawn["markers"]) == MARKERS_MAX
     assert drawn["markers_left_out"] > 0
     assert drawn["digits"] == 1
+
+
+def test_legs_and_trips_have_marks_of_their_own() -> None:
+    times = pl.Series([0, 60, 120]) * 1_000_000_000
+    bucket = times.cast(pl.Datetime("ns", "UTC"))
+    prices = pl.DataFrame({"bucket": bucket, "instrument": "A", "tick_size": "0.5"}).with_columns(
+        *(pl.Series(name, [1.0, 2.0, 3.0]) for name in ("open", "high", "low", "close"))
+    )
+    equity = pl.DataFrame({"bucket": bucket, "currency": "USD", "money_decimals": 0, "deposits_units": 50})
+    fills = pl.DataFrame(
+        {
+            "time": (pl.Series([90, 90, 90, 130]) * 1_000_000_000).cast(pl.Datetime("ns", "UTC")),
+            "instrument": "A",
+            "side": ["sell", "sell", "buy", "sell"],
+            "role": ["stop", "target", "entry", "exit"],
+            "quantity": "1",
+            "price": "2",
+        }
+    )
+    trip = {"kind": "breaker_tripped", "ts_ns": 60_000_000_001, "name": "crash", "text": "crash tripped: high; alert"}
+    incidents = [
+        {**trip, "symbol": "A"},
+        {**trip, "symbol": None},
+        {**trip, "symbol": "B"},
+        {**trip, "symbol": "A", "kind": "breaker_changed"},
+    ]
+    tables = Tables(
+        equity=equity.with_columns(pl.Series("equity_units", [50, 60, 70])),
+        prices=prices,
+        trades=fills.clear(),
+        fills=fills,
+    )
+    data = chart_data(tables, incidents)
+    assert [(mark["row"], mark["is_buy"], mark["leg"], mark["text"]) for mark in data["prices"][0]["markers"]] == [
+        (1, False, "stop", "stop sells 1 at 2"),
+        (1, False, "target", "target sells 1 at 2"),
+        (1, True, "", "buy 1 at 2"),
+        (2, False, "", "sell 1 at 2"),
+    ]
+    mark = {"row": 1, "name": "crash", "text": "crash tripped: high"}
+    assert data["prices"][0]["trips"] == [mark, mark]
+    assert data["equity"][0]["trips"] == [mark, mark, mark]
 
 
 def test_many_trades_are_cut_on_the_page_and_the_total_is_named(tmp_path: Path) -> None:

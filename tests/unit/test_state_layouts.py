@@ -1,5 +1,7 @@
 """Capacity is a parameter: small tables refuse with their reason, large ones decide the same."""
 
+from dataclasses import replace
+
 import numpy as np
 import pytest
 from blake3 import blake3
@@ -15,6 +17,7 @@ from tests.twin.machine import SMALL_LIMITS, Machine
 from tests.twin.tapes import prologue, seeded_tape
 
 find_order = from_python(engine_orders.find_order)
+EIGHT_ORDERS = replace(SMALL_LIMITS, orders=8)
 
 
 def signal(action: Action, lots: int, limit_ticks: int = 0) -> dict[str, int]:
@@ -22,7 +25,7 @@ def signal(action: Action, lots: int, limit_ticks: int = 0) -> dict[str, int]:
 
 
 def test_default_limits_hold_what_is_promised() -> None:
-    promised = {"instruments": 64, "orders": 4096, "brackets": 1024, "strategies": 64, "breakers": 64, "accounts": 8}
+    promised = {"instruments": 64, "orders": 4096, "brackets": 1024, "strategies": 32, "breakers": 64, "accounts": 8}
     for name, count in promised.items():
         assert getattr(DEFAULT_LIMITS, name) >= count
         assert getattr(LARGE_LIMITS, name) > getattr(DEFAULT_LIMITS, name)
@@ -72,7 +75,7 @@ def test_a_state_of_zeros_is_the_empty_state() -> None:
 
 
 def test_every_full_table_refuses_with_its_reason() -> None:
-    machine = Machine(SMALL_LIMITS)
+    machine = Machine(EIGHT_ORDERS)
     machine.tell(*prologue())
     assert machine.state.events_refused == 0
     for stated, reason in (
@@ -87,13 +90,13 @@ def test_every_full_table_refuses_with_its_reason() -> None:
         machine.tell(signal(Action.BUY, lots, 90))
     (refusal,) = machine.tell(signal(Action.BUY, 30, 90))
     assert refusal["reason"] == Reason.ORDER_TABLE_FULL
-    assert machine.state.orders_open == SMALL_LIMITS.orders == 8
+    assert machine.state.orders_open == EIGHT_ORDERS.orders == 8
     check(machine)
 
 
 def test_a_full_table_still_cancels() -> None:
     """Cancels take no slot; the order that was to follow is refused."""
-    machine = Machine(SMALL_LIMITS)
+    machine = Machine(EIGHT_ORDERS)
     machine.tell(*prologue(), event(EventKind.QUOTE, instrument=1, bid_ticks=100, ask_ticks=100))
     machine.tell(*[signal(Action.BUY, lots, 90) for lots in range(3, 27, 3)])
     decided = machine.tell(signal(Action.SELL, 3))
@@ -102,7 +105,7 @@ def test_a_full_table_still_cancels() -> None:
 
 
 def test_slots_go_round_for_as_long_as_orders_are_closed() -> None:
-    machine = Machine(SMALL_LIMITS)
+    machine = Machine(EIGHT_ORDERS)
     machine.tell(*prologue(), event(EventKind.QUOTE, instrument=1, bid_ticks=100, ask_ticks=100))
     for number in range(1, 200):
         machine.tell(signal(Action.BUY, 3, 90))

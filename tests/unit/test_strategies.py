@@ -15,6 +15,7 @@ from adapters.strategies.ema_cross import EmaCross
 from adapters.strategies.interface import SIGNALS, Bar, Signal, Strategy, emit
 from adapters.strategies.loading import load_module
 from adapters.strategies.python_host import PythonHost, load_strategy
+from engine.jit import INTERPRETED
 from engine.kinds import Action, EventKind
 from engine.records import BAR
 from replay.setup import bind_strategies
@@ -152,6 +153,28 @@ def _bound(tmp_path: Path, text: str, name: str) -> Any:
 def test_modules_that_are_no_strategies_are_refused(text: str, message: str, tmp_path: Path) -> None:
     with pytest.raises(UserError, match=message):
         _bound(tmp_path, DECLARES + text, "refused")
+
+
+def test_a_start_that_fails_is_the_strategys_fault(tmp_path: Path) -> None:
+    start = "MEMORY = record([('n', '<i8')])\ndef start(memory, parameters):\n    memory.n = parameters['length']\n"
+    with pytest.raises(UserError, match="strategy mine: start failed: KeyError: 'length'"):
+        _bound(tmp_path, DECLARES + start + HANDLES, "starting")
+
+
+@pytest.mark.skipif(INTERPRETED, reason="plain Python finds it when the handler runs")
+@pytest.mark.parametrize(
+    ("handler", "message"),
+    [
+        ("def on_bar(memory, bar, signals):\n    memory.n = bar.close\n", "KeyError: 'close'"),
+        ("def on_bar(memory, bar):\n    memory.n = 1\n", "TypingError: TypeError: too many positional arguments"),
+    ],
+)
+def test_a_handler_that_cannot_be_compiled_is_said_in_one_line(tmp_path: Path, handler: str, message: str) -> None:
+    text = f"{DECLARES}MEMORY = record([('n', '<i8')])\n@kernel\n{handler}"
+    with pytest.raises(UserError, match=f"strategy .*py: cannot be compiled: {message}") as caught:
+        _bound(tmp_path, text, "not_compiled_" + str(len(handler)))
+    assert "\n" not in str(caught.value)
+    assert len(str(caught.value)) < 400
 
 
 def test_a_binding_knows_what_its_strategies_handle(tmp_path: Path) -> None:

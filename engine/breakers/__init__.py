@@ -1,0 +1,1 @@
+"""Circuit breakers: conditions watched, actions taken, and how each is armed again."""

@@ -1,0 +1,29 @@
+"""A tape up to a point, read as if it ended there."""
+
+from collections.abc import Iterator
+from dataclasses import replace
+
+from adapters.journal import Block, JournalReader
+from engine.records import EVENT, EVENT_BYTES
+
+
+class CutTape(JournalReader):
+    """A reader of the first `last_seq` events of another reader's tape."""
+
+    def __init__(self, whole: JournalReader, last_seq: int) -> None:
+        super().__init__(whole.store)
+        self._last_seq = last_seq
+
+    @property
+    def last_seq(self) -> int:
+        return self._last_seq
+
+    def blocks(self, first_seq: int = 1, last_seq: int | None = None, verified: bool = True) -> Iterator[Block]:
+        end = self._last_seq if last_seq is None else min(last_seq, self._last_seq)
+        for block in super().blocks(first_seq, end, verified):
+            yield block if block.last_seq <= self._last_seq else _cut(block, self._last_seq)
+
+
+def _cut(block: Block, last_seq: int) -> Block:
+    events = block.events[: (last_seq - block.first_seq + 1) * EVENT_BYTES]
+    return replace(block, last_seq=last_seq, events=events, last_ts_ns=int(events.view(EVENT)["ts_ns"].max()))
