@@ -76,7 +76,7 @@ class Watched(Figures):
         self.positions_seen: set[tuple[int, int]] = set()
         self.strategies_seen: set[int] = set()
         self.day_began = False
-        self.trade_closed: set[int] = set()
+        self.filled: set[int] = set()
         self.equity_before = {number: account.equity_units for number, account in self.ledger.accounts.items()}
         self.marks_before = {number: self._marks(number) for number in self.instruments}
 
@@ -84,10 +84,10 @@ class Watched(Figures):
         return self.instruments[number].long_mark_ticks, self.instruments[number].short_mark_ticks
 
     def accounts_moved(self) -> set[int]:
-        """The accounts whose equity is another than before the event, or that closed a trade."""
+        """The accounts whose equity is another than before the event, or that had a fill."""
         equity = {number: account.equity_units for number, account in self.ledger.accounts.items()}
         moved = {number for number, units in equity.items() if units != self.equity_before.get(number, 0)}
-        return moved | self.trade_closed
+        return moved | self.filled
 
     def gather(self) -> None:
         """The figures of everyone whom the event concerns, as they are now."""
@@ -179,13 +179,10 @@ class Watched(Figures):
         super().on_day_due()
         self.day_began = self.day_began or began
 
-    def on_trade_closed(self, fill: Event, order: Order | None) -> None:
-        super().on_trade_closed(fill, order)
-        self.trade_closed.add(fill["account"])
-
     def on_filled(self, fill: Event, order: Order | None) -> None:
         super().on_filled(fill, order)
         account, instrument = fill["account"], fill["instrument"]
+        self.filled.add(account)
         self.accounts_seen.add(account)
         self.positions_seen |= self._positions_in(instrument)
         if order is None:
