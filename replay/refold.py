@@ -13,6 +13,7 @@ from adapters.journal import Block, JournalReader
 from engine.entry import Engine, engine_for
 from engine.records import DECISION_BYTES
 from engine.state import Limits
+from replay.ahead import blocks_ahead
 from replay.recorder import state_digest
 
 Bytes = NDArray[np.uint8]
@@ -79,7 +80,7 @@ def refold(
     commands = blake3()
     started = time.perf_counter()
     events = last_seq = last_ts_ns = 0
-    for block in reader.blocks():
+    for block in blocks_ahead(reader):
         end = block.last_seq if until_seq is None else min(block.last_seq, until_seq)
         count = max(0, end - block.first_seq + 1)
         decided = folder.fold(block.events, count)

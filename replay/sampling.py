@@ -33,6 +33,7 @@ from engine.records import (
     record,
 )
 from engine.state import Limits, state_layout
+from replay.ahead import blocks_ahead
 from replay.recorder import state_digest
 from replay.refold import limits_of
 
@@ -505,7 +506,7 @@ def observe(reader: JournalReader, progress: Callable[[int], None] | None = None
     limits = limits_of(reader)
     first_ts_ns, last_ts_ns, bar_ns = _span(reader)
     watcher = _Watcher(limits, bucket_ns_for(last_ts_ns - first_ts_ns, bar_ns))
-    for block in reader.blocks():
+    for block in blocks_ahead(reader):
         watcher.see(block.events)
         if progress is not None:
             progress(block.last_seq)

@@ -1,5 +1,6 @@
 """Writing and reading a tape on any store: appending blocks to the hash chain, and walking it."""
 
+import itertools
 from collections.abc import Iterator, Mapping
 from types import MappingProxyType, TracebackType
 from typing import Self
@@ -189,7 +190,7 @@ class JournalReader:
         self.store = store
         self.manifest, self.manifest_hash = read_manifest(store)
         self.notes: list[str] = []
-        self._buffer = np.empty(0, np.uint8)
+        self._buffer = self._buffer_before = np.empty(0, np.uint8)
 
     @property
     def last_seq(self) -> int:
@@ -204,19 +205,27 @@ class JournalReader:
         hash; a walk to the end also checks that it ends where the head record says. A block's arrays are valid until
         the next one is asked for. Raises `BlockDamaged`.
         """
+        return itertools.chain.from_iterable(self.batches(first_seq, last_seq, verified))
+
+    def batches(self, first_seq: int = 1, last_seq: int | None = None, verified: bool = True) -> Iterator[list[Block]]:
+        """The same blocks, as many at a time as are read together; valid until the next but one batch is asked for."""
         if first_seq < 1:
             raise ValueError(f"first_seq is {first_seq}, expected 1 or more")
-        key, chain = self._start(first_seq)
+        key, links = self._start(first_seq)
         while True:
             batch, head = self._batch(key, last_seq)
+            blocks: list[Block] = []
             for key, value in batch:
-                block = self._link(chain, key, value, verified)
-                if block.last_seq >= first_seq:
-                    yield block
-            if last_seq is not None and chain.next_seq > last_seq:
+                try:
+                    blocks.append(self._link(links, key, value, verified))
+                except BlockDamaged:
+                    yield blocks
+                    raise
+            yield [block for block in blocks if block.last_seq >= first_seq]
+            if last_seq is not None and links.next_seq > last_seq:
                 return
             if head is not None:
-                self._check_end(chain, head)
+                self._check_end(links, head)
                 return
             key = key_after(key)
 
@@ -292,6 +301,8 @@ class JournalReader:
                     break
             if not found:
                 return [], self._head(view)
+            # The batch before stays as it is: its last block may still be in use.
+            self._buffer, self._buffer_before = self._buffer_before, self._buffer
             if len(self._buffer) < room:
                 self._buffer = aligned(room)
             return self._copies(found), None

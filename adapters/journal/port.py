@@ -74,7 +74,7 @@ class Block:
     """One commit of the tape: events `first_seq` to `last_seq`, and what was decided on them.
 
     `events` and `decisions` are flat uint8 arrays, 64 bytes a record, aligned to 64 bytes. They lie in the
-    reader's buffer: valid until the next block is asked for. `state_digest` is the digest after the block.
+    reader's buffer: valid until the next one is asked for. `state_digest` is the digest after the block.
     """
 
     first_seq: int

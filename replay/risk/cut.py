@@ -18,10 +18,10 @@ class CutTape(JournalReader):
     def last_seq(self) -> int:
         return self._last_seq
 
-    def blocks(self, first_seq: int = 1, last_seq: int | None = None, verified: bool = True) -> Iterator[Block]:
+    def batches(self, first_seq: int = 1, last_seq: int | None = None, verified: bool = True) -> Iterator[list[Block]]:
         end = self._last_seq if last_seq is None else min(last_seq, self._last_seq)
-        for block in super().blocks(first_seq, end, verified):
-            yield block if block.last_seq <= self._last_seq else _cut(block, self._last_seq)
+        for blocks in super().batches(first_seq, end, verified):
+            yield [block if block.last_seq <= self._last_seq else _cut(block, self._last_seq) for block in blocks]
 
 
 def _cut(block: Block, last_seq: int) -> Block:

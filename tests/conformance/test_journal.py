@@ -2,7 +2,7 @@
 
 import os
 import threading
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
@@ -26,6 +26,7 @@ from adapters.journal.integrity import check
 from adapters.journal.port import Durability, Table
 from adapters.journal.sealed import seq_key
 from engine.records import EVENT
+from replay.ahead import blocks_ahead
 from tests.conformance.journal_places import (
     LAST_SEQ,
     LmdbPlace,
@@ -128,6 +129,38 @@ def test_reading_starts_at_the_block_that_holds_the_event(
         assert list(reader.blocks(LAST_SEQ + 1)) == []
         with pytest.raises(ValueError, match="first_seq is 0"):
             next(reader.blocks(0))
+
+
+@pytest.mark.parametrize("batch_bytes", [1, 1_000, 1 << 20])
+def test_blocks_stay_while_the_next_ones_are_read(
+    place: Place, monkeypatch: pytest.MonkeyPatch, batch_bytes: int
+) -> None:
+    monkeypatch.setattr(journal_module, "BATCH_BYTES", batch_bytes)
+    small_tape(place)
+    with place.read() as reader:
+        before: list[journal_module.Block] = []
+        kept: list[journal_module.Block] = []
+        for blocks in reader.batches():
+            for shown, copy in zip(before, kept, strict=True):
+                assert shown.events.tobytes() == copy.events.tobytes()
+                assert shown.decisions.tobytes() == copy.decisions.tobytes()
+            before, kept = blocks, list(map(_copied, blocks))
+        assert [block.first_seq for block in blocks_ahead(reader)] == [1, 5, 8, 13]
+
+
+def test_read_ahead_damage_comes_after_the_blocks_before_it(place: Place) -> None:
+    small_tape(place)
+    with place.read() as reader:
+
+        class Broken(journal_module.JournalReader):
+            def batches(self, *_: object) -> Iterator[list[journal_module.Block]]:  # type: ignore[override]
+                yield from super().batches(1, 5)
+                raise JournalDamaged("the third")
+
+        blocks = blocks_ahead(Broken(reader.store))
+        assert [next(blocks).first_seq for _ in range(2)] == [1, 5]
+        with pytest.raises(JournalDamaged, match="the third"):
+            next(blocks)
 
 
 def test_documents_of_every_kind(place: Place) -> None:
