@@ -99,11 +99,13 @@ class LiveSession:
     def recover(self, reader: JournalReader, progress: Callable[[int], None] | None = None) -> Recovered:
         """Go through the tape: the state as it was, and strategies that have seen it all. Nothing is sent.
 
-        What strategies say is compared with what they said; a difference is counted and not told. Raises Divergence
-        where the fold itself comes to something else than is on the tape.
+        What strategies say is compared with what they said; a difference is counted and not told. Compiled ones come
+        back with the newest snapshot, Python ones are shown the whole tape. Raises Divergence where the fold itself
+        comes to something else than is on the tape.
         """
         self._place.gateway = Gateway.RECORDED
-        for block in blocks_ahead(reader):
+        first_seq = self._from_snapshot(reader) + 1
+        for block in blocks_ahead(reader, first_seq) if reader.last_seq >= first_seq else ():
             self._go_through(block)
             if progress is not None:
                 progress(block.last_seq)
@@ -112,6 +114,18 @@ class LiveSession:
         self._place.signals_told = 0
         self._place.gateway = self._gateway
         return recovered
+
+    def _from_snapshot(self, reader: JournalReader) -> int:
+        """Take over the newest snapshot of this very engine; up to which event it leads, 0 where there is none."""
+        snapshot = reader.snapshot_before(reader.last_seq) if self._host is None else None
+        if snapshot is None or snapshot.engine_version != engine_version() or len(snapshot.state) != len(self.state):
+            return 0
+        memory = snapshot.extra.get("strategies", b"")
+        if len(memory) != len(self._binding.memory):
+            return 0
+        self.state[:] = np.frombuffer(snapshot.state, np.uint8)
+        self._binding.memory[:] = np.frombuffer(memory, np.uint8)
+        return snapshot.seq
 
     def _go_through(self, block: Block) -> None:
         decided: list[bytes] = []

@@ -109,7 +109,7 @@ def build_session(
 
     It is opened once everything else is ready: until then nothing has been written.
     """
-    _check_capacities(configuration, limits)
+    check_capacities(configuration, limits)
     engine = engine_for(limits)
     loop = loop_for(limits)
     strategies = bind_strategies(configuration)
@@ -132,7 +132,7 @@ def build_session(
     )
 
 
-def _check_capacities(configuration: Configuration, limits: Limits) -> None:
+def check_capacities(configuration: Configuration, limits: Limits) -> None:
     for key, count, capacity in (
         ("accounts", len(configuration.accounts), limits.accounts),
         ("instruments", len(configuration.instruments), limits.instruments),
