@@ -19,7 +19,7 @@ from adapters.exchanges.port import Command, Exchange, OrderQuestion
 from adapters.journal import Document, JournalWriter
 from engine.kinds import DecisionKind, EventKind, OrderStatus
 from engine.reasons import Reason
-from engine.records import EVENT
+from engine.records import EVENT, ORDER_REPORT
 from replay.crash_points import CrashPoints
 from replay.live_session import Bytes, LiveSession
 
@@ -85,6 +85,7 @@ class Daemon:
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: list[Command] = field(default_factory=list)
     _last_request: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
+    _doubted: set[int] = field(default_factory=set)
     _commit_due_s: float = 0.0
     _snapshot_seq: int = 0
     _failure: BaseException | None = None
@@ -118,7 +119,8 @@ class Daemon:
 
     async def _reconcile_first(self) -> None:
         """Ask until everything is answered and on the tape; market data of that time is not."""
-        since_ns = self._since_ns(self.session.row.ts_ns)
+        # The last answers on the tape may be that old, and the ones before may have failed.
+        since_ns = self._since_ns(self.session.row.ts_ns - 2 * self._reconcile_interval_ns)
         for account, exchange in self.exchanges.items():
             attempt = 0
             while not await exchange.ask(self.questions(account), since_ns):
@@ -137,11 +139,19 @@ class Daemon:
         places = {int(place): number for number, place in enumerate(kept)}
         said = {places[place]: document for place, document in documents.items() if place in places}
         self._waiting += self.session.take(evidence, said)
+        # What the answers left to be done is done now, and not at the next price.
+        self._mark(EventKind.CONNECTION_RESTORED)
+        self._tell_timer()
+        self._waiting += self.session.take(*self.inbox.take(len(self.inbox)))
         self._waiting += self._cancels_again()
         self.points.reach("after_evidence")
         self.ready = True
         self._flush()
         log.info("ready at event %d: %d orders open", self.session.row.seq, self.session.row.orders_open)
+
+    @property
+    def _reconcile_interval_ns(self) -> int:
+        return int(self.reconcile_interval_s * 1e9)
 
     def _since_ns(self, ts_ns: int) -> int:
         return max(ts_ns - _TRADES_OVERLAP_NS, self.began_ts_ns)
@@ -189,11 +199,14 @@ class Daemon:
         """Ask about orders that have no answer."""
         while await self._pause(_UNKNOWN_ASKED_EVERY_S):
             for account, exchange in self.exchanges.items():
-                if unknown := self.questions(account, (OrderStatus.UNKNOWN,)):
-                    await self._ask(account, exchange, unknown)
+                unknown = set(self.questions(account, (OrderStatus.UNKNOWN,)))
+                unknown |= {question for question in self.questions(account) if question.order in self._doubted}
+                if unknown:
+                    self._doubted.clear()
+                    await self._ask(account, exchange, sorted(unknown))
 
     async def _ask(self, account: int, exchange: Exchange, questions: Sequence[OrderQuestion]) -> None:
-        since_ns = self._since_ns(self.inbox.latest_ts_ns - int(self.reconcile_interval_s * 1e9))
+        since_ns = self._since_ns(self.inbox.latest_ts_ns - 2 * self._reconcile_interval_ns)
         if not await exchange.ask(questions, since_ns):
             self.figures.questions_failed += 1
             log.warning("account %d: a question has no answer", account)
@@ -226,9 +239,16 @@ class Daemon:
             self._commit_due_s = time.monotonic() + _COMMIT_WITHIN_S
         self._waiting += self.session.take(events, documents)
         self.figures.batches += 1
+        self._doubt(events)
         urgent = bool(np.any(events.view(EVENT)["kind"] >= EventKind.ORDER_SENT))
         if urgent or self._waiting or self.session.has_commands:
             self._flush()
+
+    def _doubt(self, events: Bytes) -> None:
+        """An exchange that does not know an order that is open here has ended it, and we have not heard how."""
+        rows = events.view(ORDER_REPORT)
+        lost = (rows["kind"] == EventKind.CANCEL_REJECTED) & (rows["reason"] == Reason.EXCHANGE_ORDER_UNKNOWN)
+        self._doubted.update(rows["order"][lost].tolist())
 
     def _flush(self) -> None:
         """Commit, and send what may be sent."""
@@ -294,9 +314,16 @@ class Daemon:
         """Timers are events, so that engine time goes on in a silent market."""
         interval_s = self.timer_interval_ns / 1e9
         while await self._pause(interval_s):
-            due_ns = self.inbox.now_ns()
-            number = due_ns // self.timer_interval_ns
-            self.inbox.put(EventKind.TIMER, words=(number, number * self.timer_interval_ns, 0, 0, 0))
+            self._tell_timer()
+
+    def _tell_timer(self) -> None:
+        number = self.inbox.now_ns() // self.timer_interval_ns
+        self.inbox.put(EventKind.TIMER, words=(number, number * self.timer_interval_ns, 0, 0, 0))
+
+    def _mark(self, kind: EventKind) -> None:
+        """A beginning or an end of being connected, for all accounts."""
+        for account in self.exchanges:
+            self.inbox.connection(kind, account, stream=0)
 
     async def _pause(self, seconds: float) -> bool:
         """Wait; False where the daemon was stopped meanwhile."""
@@ -324,7 +351,7 @@ class Daemon:
         for exchange in self.exchanges.values():
             await exchange.close()
         if self.ready and not self._broken:
-            self.inbox.put(EventKind.TIMER)
+            self._mark(EventKind.CONNECTION_LOST)
             events, documents = self.inbox.take(len(self.inbox))
             self.session.take(events, documents)
             self.session.close()

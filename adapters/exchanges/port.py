@@ -99,7 +99,9 @@ class Exchange(Protocol):
         """Ask what became of orders, for own trades since a time, open orders, balances and positions.
 
         Puts, all of them together and in this order: fills (ORDER_FILLED); for each order asked about what it is
-        (ORDER_ACCEPTED, ORDER_CANCELED, ORDER_EXPIRED, ORDER_REJECTED; one that the exchange has never seen is
+        (ORDER_ACCEPTED and then ORDER_AMENDED with the terms that it has there: an amendment may have been lost or
+        not; ORDER_AMENDED alone for one that is filled, an exchange may have cut a reduce-only order to what was
+        left; ORDER_CANCELED, ORDER_EXPIRED, ORDER_REJECTED; one that the exchange has never seen is
         rejected with EXCHANGE_ORDER_UNKNOWN, but only once a request under way could not arrive any more);
         BALANCE_REPORTED; POSITION_REPORTED of every instrument. Open orders with a client id of this tape that
         the engine did not ask about are cancelled; foreign ones are left alone and counted. False where a question

@@ -79,8 +79,11 @@ class DirectExchange:
             if order is None:
                 self._report(EventKind.ORDER_REJECTED, number, question.instrument, Reason.EXCHANGE_ORDER_UNKNOWN)
             elif order.is_open:
-                self._report(EventKind.ORDER_ACCEPTED, number, question.instrument)
-            elif order.status != OrderStatus.FILLED:
+                self._tell_terms(EventKind.ORDER_ACCEPTED, number, order)
+                self._tell_terms(EventKind.ORDER_AMENDED, number, order)
+            elif order.status == OrderStatus.FILLED:
+                self._tell_terms(EventKind.ORDER_AMENDED, number, order)
+            else:
                 kind = EventKind.ORDER_EXPIRED if order.status == OrderStatus.EXPIRED else EventKind.ORDER_CANCELED
                 self._report(kind, number, question.instrument, order.reason)
         for number, order in known.items():
@@ -137,16 +140,13 @@ class DirectExchange:
         if update.trade is not None:
             self._fill(update.trade)
             return
-        order = update.order
+        self._tell_terms(update.kind, self.ids.order_of_binance(update.order.client_id), update.order)
+
+    def _tell_terms(self, kind: EventKind, number: int, order: VenueOrder) -> None:
+        price_ticks = order.limit_ticks or order.trigger_ticks
+        instrument = order.request.instrument
         self.inbox.order_report(
-            update.kind,
-            self.account,
-            order.request.instrument,
-            self.ids.order_of_binance(order.client_id),
-            order.number,
-            order.reason,
-            order.quantity_lots,
-            order.limit_ticks or order.trigger_ticks,
+            kind, self.account, instrument, number, order.number, order.reason, order.quantity_lots, price_ticks
         )
 
     def _on_market(self, update: MarketUpdate) -> None:

@@ -15,7 +15,7 @@ def keys(monkeypatch: pytest.MonkeyPatch) -> None:
 
 def test_a_life_without_trouble(tmp_path: Path) -> None:
     world = World(tmp_path / "j", seed=1)
-    life = Life(world, ticks=200).live()
+    life = Life(world, ticks=200, settles=True).live()
     assert life.daemon is not None
     assert len(world.customer.trades()) > 20
     agree(world, life.daemon)
