@@ -71,6 +71,7 @@ keys_env = "TEST"
 
 
 _SETTLE_LOOPS = 250
+_QUIET_LOOPS = 8
 
 
 class Killed(BaseException):
@@ -171,9 +172,11 @@ class Life:
             for _ in range(8):
                 await asyncio.sleep(0)
         # What is on its way comes to its end, without another price; what was refused is tried again at the timers.
+        quiet = 0
         for _ in range(_SETTLE_LOOPS if self.settles else 0):
             await asyncio.sleep(0.02)
-            if not differences(self.world, daemon):
+            quiet = 0 if differences(self.world, daemon) else quiet + 1
+            if quiet == _QUIET_LOOPS:
                 break
         daemon.stop()
 
@@ -187,7 +190,8 @@ class Life:
 def agree(world: World, daemon: Daemon) -> None:
     """Exchange and engine agree on orders, fills, position and cash, and nothing was doubled or is unprotected."""
     assert len(world.placed_ids) == len(set(world.placed_ids)), "no intent has two orders"
-    assert not differences(world, daemon)
+    found = differences(world, daemon)
+    assert not found, "; ".join(found)
 
 
 def differences(world: World, daemon: Daemon) -> list[str]:
