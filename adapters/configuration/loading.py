@@ -7,7 +7,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from adapters.configuration.changes import Change, resolve_changes
+from adapters.configuration.changes import Change, RulesInForce, resolve_changes, rules_in_force
 from adapters.configuration.messages import first_problem, where
 from adapters.configuration.rulebook import check_votes, resolve_rules
 from adapters.configuration.rules import Rules
@@ -37,7 +37,8 @@ from adapters.errors import UserError
 class Configuration:
     """A checked configuration. `text` is the file as it was written, kept for the audit.
 
-    `breakers` are the names of the breakers in the order of their rows.
+    `breakers` are the names of the breakers in the order of their rows, `in_force` is what holds before any of the
+    `changes`.
     """
 
     path: Path
@@ -52,6 +53,7 @@ class Configuration:
     data: tuple[DataSection, ...]
     rules: Rules
     breakers: tuple[str, ...]
+    in_force: RulesInForce
     changes: tuple[Change, ...]
 
     @property
@@ -101,7 +103,8 @@ def parse_configuration(text: str, path: Path) -> Configuration:
         _check_data(file.data, [instrument.symbol for instrument in instruments])
         rules = resolve_rules(file, accounts, instruments)
         check_votes(file.strategies, instruments)
-        changes = resolve_changes(keys, file, accounts, instruments, rules)
+        in_force = rules_in_force(keys, accounts, instruments, rules)
+        changes = resolve_changes(in_force, file.changes)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not valid TOML: {str(error)[:1].lower()}{str(error)[1:]}") from None
     except ValidationError as error:
@@ -122,6 +125,7 @@ def parse_configuration(text: str, path: Path) -> Configuration:
         data=file.data,
         rules=rules,
         breakers=tuple(breaker.name for breaker in file.breakers),
+        in_force=in_force,
         changes=changes,
     )
 
