@@ -140,15 +140,15 @@ class Metrics:
         yield from families.values()
 
     def _counted(self) -> dict[Figure, Counter[Labels]]:
-        events = {(kind.name.lower(),): int(self._events[kind]) for kind in EventKind if self._events[kind]}
-        commands = {(kind.name.lower(),): int(self._decisions[kind]) for kind in _COMMAND_KINDS}
-        orders = {(status,): int(self._events[kind]) for kind, status in _ORDER_KINDS.items()}
-        orders["placed",] = int(self._decisions[DecisionKind.PLACE_ORDER])
-        return self._rare | {EVENTS: _counter(events), COMMANDS: _counter(commands), ORDERS: _counter(orders)}
-
-
-def _counter(counts: Mapping[tuple[str], int]) -> Counter[Labels]:
-    return Counter(dict(counts))
+        of_kinds: dict[Figure, Counter[Labels]] = {EVENTS: Counter(), COMMANDS: Counter(), ORDERS: Counter()}
+        for kind in np.flatnonzero(self._events).tolist():
+            of_kinds[EVENTS][(EventKind(kind).name.lower(),)] = int(self._events[kind])
+        for command in _COMMAND_KINDS:
+            of_kinds[COMMANDS][(command.name.lower(),)] = int(self._decisions[command])
+        for report, status in _ORDER_KINDS.items():
+            of_kinds[ORDERS][(status,)] = int(self._events[report])
+        of_kinds[ORDERS]["placed",] = int(self._decisions[DecisionKind.PLACE_ORDER])
+        return self._rare | of_kinds
 
 
 class _OnScrape(Collector):
