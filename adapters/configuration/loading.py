@@ -1,6 +1,7 @@
 """From a TOML file to a checked configuration; what is wrong becomes one line with the file and the key."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
@@ -8,6 +9,7 @@ from pathlib import Path
 from pydantic import ValidationError
 
 from adapters.configuration.changes import Change, RulesInForce, resolve_changes, rules_in_force
+from adapters.configuration.live_section import LiveSection
 from adapters.configuration.messages import first_problem, where
 from adapters.configuration.rulebook import check_votes, resolve_rules
 from adapters.configuration.rules import Rules
@@ -55,6 +57,7 @@ class Configuration:
     breakers: tuple[str, ...]
     in_force: RulesInForce
     changes: tuple[Change, ...]
+    live: LiveSection | None
 
     @property
     def directory(self) -> Path:
@@ -103,6 +106,7 @@ def parse_configuration(text: str, path: Path) -> Configuration:
         _check_data(file.data, [instrument.symbol for instrument in instruments])
         rules = resolve_rules(file, accounts, instruments)
         check_votes(file.strategies, instruments)
+        _check_live(file.live, accounts)
         in_force = rules_in_force(keys, accounts, instruments, rules)
         changes = resolve_changes(in_force, file.changes)
     except tomllib.TOMLDecodeError as error:
@@ -127,7 +131,28 @@ def parse_configuration(text: str, path: Path) -> Configuration:
         breakers=tuple(breaker.name for breaker in file.breakers),
         in_force=in_force,
         changes=changes,
+        live=file.live,
     )
+
+
+def _check_live(live: LiveSection | None, accounts: Sequence[Account]) -> None:
+    """Every account has one connection with one place for its keys. Raises Problem."""
+    if live is None:
+        return
+    names = [account.name for account in accounts]
+    seen: set[str] = set()
+    for number, connection in enumerate(live.connections):
+        at = ("live", "connections", number)
+        if connection.account not in names:
+            raise Problem((*at, "account"), f"unknown account{nearest(connection.account, names)}")
+        if connection.account in seen:
+            raise Problem((*at, "account"), f"expected one connection an account, {connection.account!r} has two")
+        seen.add(connection.account)
+        if (connection.keys_env is None) == (connection.keys_file is None):
+            raise Problem((*at, "keys_env"), "expected either keys_env or keys_file")
+    for name in names:
+        if name not in seen:
+            raise Problem(("live", "connections"), f"expected a connection of every account, found none of {name!r}")
 
 
 def _check_strategies(strategies: tuple[StrategySection, ...], directory: Path) -> None:

@@ -41,6 +41,14 @@ class Inbox:
         """Wait until there is something to take."""
         await self._arrived.wait()
 
+    def wake(self) -> None:
+        """Let a waiter go on with nothing to take."""
+        self._arrived.set()
+
+    def now_ns(self) -> int:
+        """The time that an event would get now."""
+        return max(self._clock_ns(), self.latest_ts_ns)
+
     def take(self, most: int) -> tuple[Bytes, dict[int, Document]]:
         """The next events in the order of their arrival, at most so many, and documents by their place among them."""
         count = min(self._count, most)

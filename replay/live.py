@@ -1,0 +1,315 @@
+"""The live daemon: what arrives becomes a batch, the batch goes onto the tape, and only then commands leave.
+
+One event loop, one thread that folds. Exchanges put what they say into the inbox; the daemon takes it, folds it,
+commits it, and hands the commands to the exchanges. At the start, and from time to time, it asks the exchanges what
+is true there; nothing is sent before the first answers are on the tape.
+"""
+
+import asyncio
+import logging
+import time
+from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from adapters.exchanges.inbox import Inbox
+from adapters.exchanges.port import Command, Exchange, OrderQuestion
+from adapters.journal import Document, JournalWriter
+from engine.kinds import DecisionKind, EventKind, OrderStatus
+from engine.reasons import Reason
+from engine.records import EVENT
+from replay.live_session import Bytes, LiveSession
+
+log = logging.getLogger("tapefold.live")
+
+_BATCH_EVENTS = 4_096
+# Market data that caused nothing waits at most so long for its commit.
+_COMMIT_WITHIN_S = 0.05
+# An order without an answer is asked about after so long, and then again and again.
+_UNKNOWN_ASKED_EVERY_S = 2.0
+_ASK_AGAIN_S = (0.5, 1.0, 2.0, 5.0)
+# Exchanges' clocks are not ours: own trades are asked for from so long before the tape's end.
+_TRADES_OVERLAP_NS = 60_000_000_000
+_LAST_ANSWERS_WITHIN_S = 5.0
+_IN_DOUBT = (
+    OrderStatus.PENDING,
+    OrderStatus.SENT,
+    OrderStatus.ACCEPTED,
+    OrderStatus.PARTIALLY_FILLED,
+    OrderStatus.PENDING_CANCEL,
+    OrderStatus.UNKNOWN,
+)
+
+
+@dataclass(slots=True)
+class Figures:
+    """What the daemon counts beside the tape, for people and metrics."""
+
+    batches: int = 0
+    commands_sent: int = 0
+    questions_failed: int = 0
+    append_s: float = 0.0
+    # From the arrival of the batch's first event to its commands being handed over, without the commit.
+    tick_to_command_s: float = 0.0
+
+
+Observer = Callable[[Bytes, Bytes, Figures], None]
+# From the reports of the exchanges (events) to the first events of a tape and their documents by sequence number.
+Opening = Callable[[Bytes], tuple[Bytes, Mapping[int, Document]]]
+
+
+@dataclass(slots=True)
+class Daemon:
+    """Runs until `stop` is called, or something is wrong that it must not trade past (then `run` raises)."""
+
+    session: LiveSession
+    journal: JournalWriter
+    inbox: Inbox
+    exchanges: Mapping[int, Exchange]
+    reconcile_interval_s: float
+    timer_interval_ns: int
+    layout: Mapping[str, int]
+    snapshot_every_events: int
+    sends: bool = True
+    # When the tape began: own trades before it are not its own.
+    began_ts_ns: int = 0
+    # The first events of a new tape, made from what the exchanges answered; None where a tape goes on.
+    opening: Opening | None = None
+    observe: Observer | None = None
+    ready: bool = False
+    figures: Figures = field(default_factory=Figures)
+    _stopping: asyncio.Event = field(default_factory=asyncio.Event)
+    _waiting: list[Command] = field(default_factory=list)
+    _last_request: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
+    _commit_due_s: float = 0.0
+    _snapshot_seq: int = 0
+    _failure: BaseException | None = None
+    _broken: bool = False
+
+    def stop(self) -> None:
+        """End after what has been taken; orders at the exchanges stay as they are."""
+        self._stopping.set()
+        self.inbox.wake()
+
+    async def run(self) -> None:
+        """Connect, find out what is true, trade until `stop`. Raises what it must not trade past."""
+        self._snapshot_seq = self.session.row.seq
+        helpers: list[asyncio.Task[None]] = []
+        try:
+            for exchange in self.exchanges.values():
+                await exchange.open()
+            await self._reconcile_first()
+            helpers = [asyncio.create_task(task) for task in (self._tell_time(), self._ask_again(), self._reconcile())]
+            await self._trade(helpers)
+        finally:
+            for helper in helpers:
+                helper.cancel()
+            await self._end()
+        if self._failure is not None:
+            raise self._failure
+
+    # What is true at the exchanges
+
+    async def _reconcile_first(self) -> None:
+        """Ask until everything is answered and on the tape; market data of that time is not."""
+        since_ns = self._since_ns(self.session.row.ts_ns)
+        for account, exchange in self.exchanges.items():
+            attempt = 0
+            while not await exchange.ask(self.questions(account), since_ns):
+                self.figures.questions_failed += 1
+                log.warning("account %d: a question has no answer, asking again", account)
+                await self._pause(_ASK_AGAIN_S[min(attempt, len(_ASK_AGAIN_S) - 1)])
+                attempt += 1
+                if self._stopping.is_set():
+                    return
+        events, documents = self.inbox.take(len(self.inbox))
+        kept = np.flatnonzero(events.view(EVENT)["kind"] > EventKind.ORDER_REQUESTED)
+        evidence = np.ascontiguousarray(events.view(EVENT)[kept]).view(np.uint8)
+        if self.opening is not None:
+            opening, named = self.opening(evidence)
+            self._waiting += self.session.take(opening, {seq - 1: document for seq, document in named.items()})
+        places = {int(place): number for number, place in enumerate(kept)}
+        said = {places[place]: document for place, document in documents.items() if place in places}
+        self._waiting += self.session.take(evidence, said)
+        self._waiting += self._cancels_again()
+        self.ready = True
+        self._flush()
+        log.info("ready at event %d: %d orders open", self.session.row.seq, self.session.row.orders_open)
+
+    def _since_ns(self, ts_ns: int) -> int:
+        return max(ts_ns - _TRADES_OVERLAP_NS, self.began_ts_ns)
+
+    def questions(self, account: int, statuses: Sequence[OrderStatus] = _IN_DOUBT) -> list[OrderQuestion]:
+        """The orders of an account that are of these statuses, by number."""
+        orders = self.session.engine.view(self.session.state).orders
+        chosen = orders[
+            (orders["account"] == account) & np.isin(orders["status"], [int(status) for status in statuses])
+        ]
+        columns = ("order", "instrument", "order_type", "exchange_order_id", "placed_ts_ns")
+        rows = zip(*(chosen[name].tolist() for name in columns), strict=True)
+        return sorted(OrderQuestion(*row) for row in rows)
+
+    def _cancels_again(self) -> list[Command]:
+        """Cancels that may not have left before the restart, of orders that are still open; doubled ones do no harm."""
+        orders = self.session.engine.view(self.session.state).orders
+        asked = orders[orders["status"] == OrderStatus.PENDING_CANCEL]
+        return [
+            Command(
+                kind=DecisionKind.CANCEL_ORDER,
+                order_type=int(row["order_type"]),
+                time_in_force=int(row["time_in_force"]),
+                order_flags=int(row["order_flags"]),
+                instrument=int(row["instrument"]),
+                account=int(row["account"]),
+                strategy=int(row["strategy"]),
+                seq=self.session.row.seq,
+                order=int(row["order"]),
+                quantity_lots=0,
+                limit_ticks=0,
+                trigger_ticks=0,
+                trail_ticks=0,
+                expire_ts_ns=0,
+            )
+            for row in np.sort(asked, order="order")
+        ]
+
+    async def _reconcile(self) -> None:
+        while True:
+            await self._pause(self.reconcile_interval_s)
+            for account, exchange in self.exchanges.items():
+                await self._ask(account, exchange, self.questions(account))
+
+    async def _ask_again(self) -> None:
+        """Ask about orders that have no answer."""
+        while True:
+            await self._pause(_UNKNOWN_ASKED_EVERY_S)
+            for account, exchange in self.exchanges.items():
+                if unknown := self.questions(account, (OrderStatus.UNKNOWN,)):
+                    await self._ask(account, exchange, unknown)
+
+    async def _ask(self, account: int, exchange: Exchange, questions: Sequence[OrderQuestion]) -> None:
+        since_ns = self._since_ns(self.inbox.latest_ts_ns - int(self.reconcile_interval_s * 1e9))
+        if not await exchange.ask(questions, since_ns):
+            self.figures.questions_failed += 1
+            log.warning("account %d: a question has no answer", account)
+
+    # Events and commands
+
+    async def _trade(self, helpers: Sequence["asyncio.Task[None]"]) -> None:
+        while not self._stopping.is_set():
+            for helper in helpers:
+                if helper.done():
+                    helper.result()
+            if len(self.inbox) == 0:
+                await self._arrival()
+            if len(self.inbox) != 0:
+                self._take_batch()
+            if self.session.unwritten_events and time.monotonic() >= self._commit_due_s:
+                self._flush()
+            self._keep_snapshot()
+            # Whoever reads sockets and sends commands is let in between two batches.
+            await asyncio.sleep(0)
+
+    async def _arrival(self) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_COMMIT_WITHIN_S):
+                await self.inbox.arrival()
+
+    def _take_batch(self) -> None:
+        first = self.session.unwritten_events == 0
+        events, documents = self.inbox.take(_BATCH_EVENTS)
+        if first:
+            self._commit_due_s = time.monotonic() + _COMMIT_WITHIN_S
+        self._waiting += self.session.take(events, documents)
+        self.figures.batches += 1
+        urgent = bool(np.any(events.view(EVENT)["kind"] >= EventKind.ORDER_SENT))
+        if urgent or self._waiting or self.session.has_commands:
+            self._flush()
+
+    def _flush(self) -> None:
+        """Commit, and send what may be sent."""
+        started = time.perf_counter()
+        try:
+            commands = self._waiting + self.session.flush()
+        except BaseException:
+            self._broken = True
+            raise
+        self._waiting = []
+        self.figures.append_s = time.perf_counter() - started
+        if not self.ready:
+            self._waiting = commands
+            return
+        for command in commands:
+            self._hand_over(command)
+
+    def _hand_over(self, command: Command) -> None:
+        self.figures.commands_sent += 1
+        if not self.sends:
+            self._answer_dry(command)
+            return
+        self._note_sent(command)
+        before = self._last_request.get(command.order)
+        task = asyncio.create_task(self._send(command, before))
+        self._last_request[command.order] = task
+        task.add_done_callback(lambda done: self._forget_request(command.order, done))
+
+    def _note_sent(self, command: Command) -> None:
+        if command.kind in (DecisionKind.PLACE_ORDER, DecisionKind.RELEASE_ORDER):
+            self.inbox.order_report(EventKind.ORDER_SENT, command.account, command.instrument, command.order)
+
+    async def _send(self, command: Command, before: "asyncio.Task[None] | None") -> None:
+        if before is not None and not before.done():
+            await asyncio.wait([before])
+        await self.exchanges[command.account].send(command)
+
+    def _forget_request(self, order: int, task: "asyncio.Task[None]") -> None:
+        if self._last_request.get(order) is task:
+            del self._last_request[order]
+        if not task.cancelled() and (failure := task.exception()) is not None:
+            # A client answers with events and never raises: this is a fault of ours, and not to be traded past.
+            log.error("sending order %d failed: %s", order, type(failure).__name__)
+            self._failure = failure
+            self.stop()
+
+    def _answer_dry(self, command: Command) -> None:
+        changes = command.kind in (DecisionKind.CANCEL_ORDER, DecisionKind.AMEND_ORDER)
+        kind = EventKind.CANCEL_REJECTED if changes else EventKind.ORDER_REJECTED
+        why = Reason.EXCHANGE_NOT_ASKED
+        self.inbox.order_report(kind, command.account, command.instrument, command.order, reason=why)
+
+    # Time, snapshots, the end
+
+    async def _tell_time(self) -> None:
+        """Timers are events, so that engine time goes on in a silent market."""
+        interval_s = self.timer_interval_ns / 1e9
+        while True:
+            await self._pause(interval_s)
+            due_ns = self.inbox.now_ns()
+            number = due_ns // self.timer_interval_ns
+            self.inbox.put(EventKind.TIMER, words=(number, number * self.timer_interval_ns, 0, 0, 0))
+
+    async def _pause(self, seconds: float) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(seconds):
+                await self._stopping.wait()
+
+    def _keep_snapshot(self) -> None:
+        due = self._snapshot_seq + self.snapshot_every_events
+        if self.snapshot_every_events and self.session.row.seq >= due and self.session.unwritten_events == 0:
+            self._snapshot_seq = self.session.row.seq
+            self.journal.save_snapshot(self.session.snapshot(self.layout))
+
+    async def _end(self) -> None:
+        """Wait for the last answers, put them on the tape, state the digest."""
+        requests = list(self._last_request.values())
+        if requests and not self._broken:
+            await asyncio.wait(requests, timeout=_LAST_ANSWERS_WITHIN_S)
+        for exchange in self.exchanges.values():
+            await exchange.close()
+        if self.ready and not self._broken:
+            self.inbox.put(EventKind.TIMER)
+            events, documents = self.inbox.take(len(self.inbox))
+            self.session.take(events, documents)
+            self.session.close()
