@@ -21,20 +21,14 @@ import numpy as np
 
 from adapters.configuration import parse_configuration
 from adapters.exchanges.inbox import Inbox
-from adapters.journal import Manifest, create_journal, read_journal
-from adapters.operating.endpoints import Endpoints
-from adapters.operating.health import Health
-from adapters.operating.metrics import Metrics
-from adapters.operating.socket import ControlSocket
+from adapters.journal import Manifest, create_journal
 from adapters.version import engine_version
 from engine.kinds import EventKind
 from engine.records import EVENT_BYTES
-from replay.desk import Desk, in_force_on_tape
-from replay.names import read_names
 from replay.opening import opening_events
+from replay.operations import Operations
 from replay.recorder import state_digest
 from replay.refold import Folder
-from replay.status import readings_of, status_of
 from tests.twin.machine import SMALL_LIMITS
 
 CONFIGURATION = """
@@ -105,24 +99,12 @@ class StandIn:
             ),
         )
         self.commit(*opening_events(configuration, clock_ns()))
-        with read_journal(folder) as reader:
-            self.names = read_names(reader)
-            in_force = in_force_on_tape(reader, configuration.in_force)
-        self.health = Health(started_ns=clock_ns(), connected={"main": True}, is_reconciled=True)
-        self.metrics = Metrics(
-            lambda: readings_of(self.state, self.names, self.health),
-            {number: account.name for number, account in self.names.accounts.items()},
-            self.names.breakers,
-        )
-        self.desk = Desk(self.inbox, self.names, configuration.instruments, in_force, self.status, clock_ns)
-        self.control = ControlSocket(folder, self.desk.handle)
-        self.endpoints = Endpoints(self.metrics.registry, self.health.not_ready)
+        self.operations = Operations(folder, configuration, configuration.in_force, self.inbox, lambda: self.state)
+        self.operations.ready()
+        self.desk = self.operations.desk
+        self.metrics = self.operations.metrics
+        self.health = self.operations.health
         self.port = 0
-
-    def status(self) -> dict:
-        return status_of(
-            self.state, self.names, self.health, self.metrics.last_event_ns(), self.inbox.latest_ts_ns + 1_500_000_000
-        )
 
     def commit(self, events: np.ndarray, documents: dict) -> np.ndarray:
         """Fold and append; returns the decisions."""
@@ -136,9 +118,8 @@ class StandIn:
         first_seq = self.journal.next_seq
         started = time.perf_counter()
         decisions = self.commit(events, {first_seq + place: document for place, document in places.items()})
-        self.metrics.observe_batch(events, decisions, time.perf_counter() - started)
         refused = {int(self.state.last_refused_seq): int(self.state.last_refused_reason)}
-        self.desk.settle(first_seq, events, decisions, refused)
+        self.operations.written(first_seq, events, decisions, refused, time.perf_counter() - started)
 
     def trade(self) -> None:
         """Prices, a position, and an entry order that has no answer."""
@@ -150,8 +131,7 @@ class StandIn:
         self.pump()
 
     async def open(self) -> None:
-        await self.control.open()
-        self.port = await self.endpoints.open()
+        self.port = await self.operations.open(metrics_port=0) or 0
 
     async def run(self, turns: int = 1_000_000) -> None:
         for _ in range(turns):
@@ -159,9 +139,7 @@ class StandIn:
             self.pump()
 
     async def close(self) -> None:
-        self.desk.close()
-        await self.control.close()
-        await self.endpoints.close()
+        await self.operations.close()
         self.journal.close()
 
 

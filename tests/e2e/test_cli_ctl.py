@@ -78,7 +78,7 @@ def test_status_for_people_and_for_programs(daemon: Daemon) -> None:
     assert status["accounts"][0]["transport"] == "closed"
     assert [position["symbol"] for position in status["positions"]] == ["BTC/USD"]
     assert {stream["stream"] for stream in status["streams"]} >= {"quote", "order_filled"}
-    assert all(stream["age_s"] >= 1.5 for stream in status["streams"])
+    assert all(0 <= stream["age_s"] < 120 for stream in status["streams"])
 
 
 def test_every_command_in_its_words(daemon: Daemon) -> None:

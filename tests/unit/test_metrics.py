@@ -145,12 +145,12 @@ def test_durations_land_in_their_buckets(daemon: StandIn) -> None:
 
 def fetch(daemon: StandIn, use: Callable[[aiohttp.ClientSession], Awaitable[Any]]) -> Any:
     async def steps() -> Any:
-        port = await daemon.endpoints.open()
-        async with aiohttp.ClientSession(f"http://127.0.0.1:{port}") as session:
+        await daemon.open()
+        async with aiohttp.ClientSession(f"http://127.0.0.1:{daemon.port}") as session:
             try:
                 return await asyncio.wait_for(use(session), 20)
             finally:
-                await daemon.endpoints.close()
+                await daemon.close()
 
     return asyncio.run(steps())
 
@@ -193,9 +193,25 @@ def test_readiness_says_why_not(daemon: StandIn) -> None:
     assert alive == (200, {"alive": True})
 
 
+def test_a_stream_that_is_lost_makes_it_unready_until_it_is_back(daemon: StandIn) -> None:
+    for kind, stream, is_up in (
+        (EventKind.CONNECTION_LOST, 1, False),
+        (EventKind.CONNECTION_LOST, 2, False),
+        (EventKind.CONNECTION_RESTORED, 1, False),
+        (EventKind.CONNECTION_RESTORED, 2, True),
+    ):
+        daemon.inbox.connection(kind, 0, stream)
+        daemon.pump()
+        assert daemon.health.connected == {"main": is_up}
+        assert (daemon.health.not_ready() == []) == is_up
+
+
 def test_a_port_that_is_taken_is_said_in_one_line(daemon: StandIn) -> None:
     async def steps(port: int) -> None:
-        await daemon.endpoints.open(port=port)
+        try:
+            await daemon.operations.open(metrics_port=port)
+        finally:
+            await daemon.close()
 
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
