@@ -20,6 +20,7 @@ from adapters.journal import Document, JournalWriter
 from engine.kinds import DecisionKind, EventKind, OrderStatus
 from engine.reasons import Reason
 from engine.records import EVENT
+from replay.crash_points import CrashPoints
 from replay.live_session import Bytes, LiveSession
 
 log = logging.getLogger("tapefold.live")
@@ -78,6 +79,7 @@ class Daemon:
     # The first events of a new tape, made from what the exchanges answered; None where a tape goes on.
     opening: Opening | None = None
     observe: Observer | None = None
+    points: CrashPoints = field(default_factory=CrashPoints)
     ready: bool = False
     figures: Figures = field(default_factory=Figures)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
@@ -101,12 +103,14 @@ class Daemon:
             for exchange in self.exchanges.values():
                 await exchange.open()
             await self._reconcile_first()
-            helpers = [asyncio.create_task(task) for task in (self._tell_time(), self._ask_again(), self._reconcile())]
+            helpers += [asyncio.create_task(task) for task in (self._tell_time(), self._ask_again(), self._reconcile())]
             await self._trade(helpers)
+        except Exception as failure:
+            self._failure = self._failure or failure
         finally:
             for helper in helpers:
                 helper.cancel()
-            await self._end()
+        await self._end()
         if self._failure is not None:
             raise self._failure
 
@@ -120,10 +124,10 @@ class Daemon:
             while not await exchange.ask(self.questions(account), since_ns):
                 self.figures.questions_failed += 1
                 log.warning("account %d: a question has no answer, asking again", account)
-                await self._pause(_ASK_AGAIN_S[min(attempt, len(_ASK_AGAIN_S) - 1)])
-                attempt += 1
-                if self._stopping.is_set():
+                if not await self._pause(_ASK_AGAIN_S[min(attempt, len(_ASK_AGAIN_S) - 1)]):
                     return
+                attempt += 1
+        self.points.reach("after_questions")
         events, documents = self.inbox.take(len(self.inbox))
         kept = np.flatnonzero(events.view(EVENT)["kind"] > EventKind.ORDER_REQUESTED)
         evidence = np.ascontiguousarray(events.view(EVENT)[kept]).view(np.uint8)
@@ -134,6 +138,7 @@ class Daemon:
         said = {places[place]: document for place, document in documents.items() if place in places}
         self._waiting += self.session.take(evidence, said)
         self._waiting += self._cancels_again()
+        self.points.reach("after_evidence")
         self.ready = True
         self._flush()
         log.info("ready at event %d: %d orders open", self.session.row.seq, self.session.row.orders_open)
@@ -176,15 +181,13 @@ class Daemon:
         ]
 
     async def _reconcile(self) -> None:
-        while True:
-            await self._pause(self.reconcile_interval_s)
+        while await self._pause(self.reconcile_interval_s):
             for account, exchange in self.exchanges.items():
                 await self._ask(account, exchange, self.questions(account))
 
     async def _ask_again(self) -> None:
         """Ask about orders that have no answer."""
-        while True:
-            await self._pause(_UNKNOWN_ASKED_EVERY_S)
+        while await self._pause(_UNKNOWN_ASKED_EVERY_S):
             for account, exchange in self.exchanges.items():
                 if unknown := self.questions(account, (OrderStatus.UNKNOWN,)):
                     await self._ask(account, exchange, unknown)
@@ -208,7 +211,6 @@ class Daemon:
                 self._take_batch()
             if self.session.unwritten_events and time.monotonic() >= self._commit_due_s:
                 self._flush()
-            self._keep_snapshot()
             # Whoever reads sockets and sends commands is let in between two batches.
             await asyncio.sleep(0)
 
@@ -231,18 +233,23 @@ class Daemon:
     def _flush(self) -> None:
         """Commit, and send what may be sent."""
         started = time.perf_counter()
+        self.points.reach("before_append")
         try:
-            commands = self._waiting + self.session.flush()
+            due = self._snapshot_is_due()
+            commands = self._waiting + self.session.flush(with_digest=due)
         except BaseException:
             self._broken = True
             raise
         self._waiting = []
         self.figures.append_s = time.perf_counter() - started
+        self.points.reach("after_commit")
         if not self.ready:
             self._waiting = commands
             return
         for command in commands:
             self._hand_over(command)
+        if due:
+            self._keep_snapshot()
 
     def _hand_over(self, command: Command) -> None:
         self.figures.commands_sent += 1
@@ -262,7 +269,9 @@ class Daemon:
     async def _send(self, command: Command, before: "asyncio.Task[None] | None") -> None:
         if before is not None and not before.done():
             await asyncio.wait([before])
+        self.points.reach("before_send")
         await self.exchanges[command.account].send(command)
+        self.points.reach("after_send")
 
     def _forget_request(self, order: int, task: "asyncio.Task[None]") -> None:
         if self._last_request.get(order) is task:
@@ -284,22 +293,28 @@ class Daemon:
     async def _tell_time(self) -> None:
         """Timers are events, so that engine time goes on in a silent market."""
         interval_s = self.timer_interval_ns / 1e9
-        while True:
-            await self._pause(interval_s)
+        while await self._pause(interval_s):
             due_ns = self.inbox.now_ns()
             number = due_ns // self.timer_interval_ns
             self.inbox.put(EventKind.TIMER, words=(number, number * self.timer_interval_ns, 0, 0, 0))
 
-    async def _pause(self, seconds: float) -> None:
+    async def _pause(self, seconds: float) -> bool:
+        """Wait; False where the daemon was stopped meanwhile."""
         with suppress(TimeoutError):
             async with asyncio.timeout(seconds):
                 await self._stopping.wait()
+        return not self._stopping.is_set()
+
+    def _snapshot_is_due(self) -> bool:
+        due = self._snapshot_seq + self.snapshot_every_events
+        return self.snapshot_every_events > 0 and self.session.row.seq >= due and self.session.unwritten_events > 0
 
     def _keep_snapshot(self) -> None:
-        due = self._snapshot_seq + self.snapshot_every_events
-        if self.snapshot_every_events and self.session.row.seq >= due and self.session.unwritten_events == 0:
-            self._snapshot_seq = self.session.row.seq
-            self.journal.save_snapshot(self.session.snapshot(self.layout))
+        """Of the state after the block that was just committed."""
+        self._snapshot_seq = self.session.row.seq
+        self.points.reach("before_snapshot")
+        self.journal.save_snapshot(self.session.snapshot(self.layout))
+        self.points.reach("after_snapshot")
 
     async def _end(self) -> None:
         """Wait for the last answers, put them on the tape, state the digest."""

@@ -180,8 +180,11 @@ class LiveSession:
     def unwritten_events(self) -> int:
         return self._place.events
 
-    def flush(self) -> list[Command]:
-        """Append what was folded and commit it; the commands that may be sent now, in order."""
+    def flush(self, with_digest: bool = False) -> list[Command]:
+        """Append what was folded and commit it; the commands that may be sent now, in order.
+
+        The block states the state's digest where asked to (a snapshot needs it), and now and then.
+        """
         assert self._journal is not None, "a journal is attached before anything is taken"
         events, decisions = self._place.events, self._place.decisions
         if events == 0:
@@ -189,7 +192,7 @@ class LiveSession:
         commands = self._commands(decisions)
         documents, self._documents = self._documents, {}
         digest = NO_STATE_DIGEST
-        if time.monotonic() >= self._digest_due_s:
+        if with_digest or time.monotonic() >= self._digest_due_s:
             digest = state_digest(self.state)
             self._digest_due_s = time.monotonic() + _DIGEST_EVERY_S
         self._journal.append_buffer(self._buffer, events, decisions, digest, documents)
@@ -199,8 +202,7 @@ class LiveSession:
 
     def close(self) -> None:
         """Flush with the state's digest. What was still to be sent is not: the tape has it, and a restart asks."""
-        self._digest_due_s = 0.0
-        self.flush()
+        self.flush(with_digest=True)
 
     def snapshot(self, layout: Mapping[str, int]) -> Snapshot:
         """The state after the last flushed event, with the memory of compiled strategies."""

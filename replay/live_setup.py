@@ -58,6 +58,7 @@ def open_daemon(
     make_exchange: MakeExchange,
     opened: ExitStack,
     limits: Limits = DEFAULT_LIMITS,
+    clock_ns: Callable[[], int] = time.time_ns,
 ) -> tuple[Daemon, Recovered]:
     """A daemon on a new journal, or one that goes on where a journal ends. What it opens is left to `opened`.
 
@@ -65,7 +66,7 @@ def open_daemon(
     """
     live = live_of(configuration)
     check_capacities(configuration, limits)
-    began_ns = time.time_ns()
+    began_ns = clock_ns()
     session = _session(configuration, sending, limits)
     recovered = Recovered(0, 0, 0, 0)
     if (folder / "data.mdb").exists():
@@ -75,7 +76,7 @@ def open_daemon(
         manifest = _manifest(configuration, sending, limits, began_ns)
         writer = opened.enter_context(create_journal(folder, manifest, Durability.EVERY_COMMIT))
     session.attach(writer)
-    inbox = Inbox(time.time_ns)
+    inbox = Inbox(clock_ns)
     inbox.latest_ts_ns = recovered.last_ts_ns
     ids = ClientIds(writer.manifest.journal_id)
     daemon = Daemon(
