@@ -209,6 +209,15 @@ def test_many_at_once_are_answered_each_with_its_own(daemon: StandIn) -> None:
     assert daemon.state.instruments[1].rules.windows == 1
 
 
+def test_a_change_that_nobody_asked_for_is_not_taken_for_an_answer(daemon: StandIn) -> None:
+    """Such as that of a zone's clocks, in the same batch."""
+    words = INSTRUMENT.number("zone_offset_ns"), 3_600_000_000_000, 0, 0, 0
+    daemon.inbox.put(EventKind.CONFIGURATION_CHANGED, words=words)
+    before = int(daemon.state.seq)
+    (answer,) = asked(daemon, request("kill"))
+    assert answer["seq"] == before + 2
+
+
 def test_a_restart_finds_in_force_what_was_set(daemon: StandIn) -> None:
     asked(
         daemon, request("set", "risk.cooldown", "5m"), request("kill"), request("set", "breakers.bad day.limit", "2%")
