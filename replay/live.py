@@ -22,6 +22,7 @@ from engine.reasons import Reason
 from engine.records import EVENT, ORDER_REPORT
 from replay.crash_points import CrashPoints
 from replay.live_session import Bytes, LiveSession
+from replay.operations import Operations
 
 log = logging.getLogger("tapefold.live")
 
@@ -79,11 +80,14 @@ class Daemon:
     # The first events of a new tape, made from what the exchanges answered; None where a tape goes on.
     opening: Opening | None = None
     observe: Observer | None = None
+    operations: Operations | None = None
+    metrics_port: int | None = None
     points: CrashPoints = field(default_factory=CrashPoints)
     ready: bool = False
     figures: Figures = field(default_factory=Figures)
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: list[Command] = field(default_factory=list)
+    _written: list[tuple[int, Bytes, Bytes, Mapping[int, int], float]] = field(default_factory=list)
     _last_request: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
     _doubted: set[int] = field(default_factory=set)
     _commit_due_s: float = 0.0
@@ -101,6 +105,9 @@ class Daemon:
         self._snapshot_seq = self.session.row.seq
         helpers: list[asyncio.Task[None]] = []
         try:
+            if self.operations is not None:
+                self.session.written = lambda *block: self._written.append(block)
+                await self.operations.open(self.metrics_port)
             for exchange in self.exchanges.values():
                 await exchange.open()
             await self._reconcile_first()
@@ -112,6 +119,9 @@ class Daemon:
             for helper in helpers:
                 helper.cancel()
         await self._end()
+        if self.operations is not None:
+            self._tell_operations()
+            await self.operations.close()
         if self._failure is not None:
             raise self._failure
 
@@ -146,6 +156,8 @@ class Daemon:
         self._waiting += self._cancels_again()
         self.points.reach("after_evidence")
         self.ready = True
+        if self.operations is not None:
+            self.operations.ready()
         self._flush()
         log.info("ready at event %d: %d orders open", self.session.row.seq, self.session.row.orders_open)
 
@@ -226,6 +238,14 @@ class Daemon:
                 self._flush()
             # Whoever reads sockets and sends commands is let in between two batches.
             await asyncio.sleep(0)
+            self._tell_operations()
+
+    def _tell_operations(self) -> None:
+        """Metrics and operators come after the commands."""
+        blocks, self._written = self._written, []
+        for block in blocks:
+            if self.operations is not None:
+                self.operations.written(*block)
 
     async def _arrival(self) -> None:
         with suppress(TimeoutError):

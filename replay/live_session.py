@@ -40,6 +40,9 @@ from replay.rows import IntRow
 from replay.session import EngineStopped
 
 Bytes = NDArray[np.uint8]
+# Told of each block that is durable: the number of its first event, its events and decisions, the reasons by number of
+# stated events that were not applied, how long the commit took.
+Written = Callable[[int, Bytes, Bytes, Mapping[int, int], float], None]
 
 # A block of a live tape has at most so many events and decisions.
 _EVENTS_MAX = 8_192
@@ -91,6 +94,8 @@ class LiveSession:
         self._documents: dict[int, Document] = {}
         self._journal: JournalWriter | None = None
         self._digest_due_s = 0.0
+        self._refused: dict[int, int] = {}
+        self.written: Written | None = None
         self._market = np.zeros(0, dtype=np.uint8)
         self._on_event = binding.on_event if INTERPRETED else binding.on_event.address
 
@@ -167,6 +172,7 @@ class LiveSession:
             # Signals may have come between, so the number of an event is known when it is its turn.
             self._documents[self.row.seq + 1] = documents[place]
             commands += self._run(events[place * EVENT_BYTES : (place + 1) * EVENT_BYTES])
+            self._note_refused()
             first = place + 1
         return commands + self._run(events[first * EVENT_BYTES :])
 
@@ -195,10 +201,26 @@ class LiveSession:
         if with_digest or time.monotonic() >= self._digest_due_s:
             digest = state_digest(self.state)
             self._digest_due_s = time.monotonic() + _DIGEST_EVERY_S
+        started = time.perf_counter()
         self._journal.append_buffer(self._buffer, events, decisions, digest, documents)
+        if self.written is not None:
+            self._note_refused()
+            self._tell(events, decisions, time.perf_counter() - started)
         self._place.events = 0
         self._place.decisions = 0
         return commands
+
+    def _note_refused(self) -> None:
+        """Keep why the event that was refused last was not applied."""
+        if self.written is not None and self.row.last_refused_seq:
+            self._refused[self.row.last_refused_seq] = self.row.last_refused_reason
+
+    def _tell(self, events: int, decisions: int, append_s: float) -> None:
+        assert self.written is not None
+        refused, self._refused = self._refused, {}
+        applied = self._buffer.events[: events * EVENT_BYTES].copy()
+        decided = self._buffer.decisions[: decisions * DECISION_BYTES].copy()
+        self.written(self.row.seq - events + 1, applied, decided, refused, append_s)
 
     def close(self) -> None:
         """Flush with the state's digest. What was still to be sent is not: the tape has it, and a restart asks."""

@@ -11,7 +11,7 @@ from pathlib import Path
 import numpy as np
 from blake3 import blake3
 
-from adapters.configuration import Configuration
+from adapters.configuration import Configuration, RulesInForce
 from adapters.configuration.live_section import ConnectionSection, LiveSection
 from adapters.errors import UserError
 from adapters.exchanges.client_ids import ClientIds
@@ -24,10 +24,12 @@ from engine.entry import engine_for
 from engine.kinds import EventKind
 from engine.records import BALANCE, EVENT, EVENT_BYTES
 from engine.state import DEFAULT_LIMITS, Limits
+from replay.desk import in_force_on_tape
 from replay.live import Daemon
 from replay.live_session import Bytes, LiveSession, Recovered
 from replay.loop import Gateway, loop_for
 from replay.opening import opening_events
+from replay.operations import Operations
 from replay.setup import bind_strategies, check_capacities, new_exchange
 
 _SECOND_NS = 1_000_000_000
@@ -68,9 +70,9 @@ def open_daemon(
     check_capacities(configuration, limits)
     began_ns = clock_ns()
     session = _session(configuration, sending, limits)
-    recovered = Recovered(0, 0, 0, 0)
+    recovered, in_force = Recovered(0, 0, 0, 0), configuration.in_force
     if (folder / "data.mdb").exists():
-        began_ns, recovered = _come_back(configuration, folder, sending, session, limits)
+        began_ns, recovered, in_force = _come_back(configuration, folder, sending, session, limits)
         writer = opened.enter_context(append_journal(folder, Durability.EVERY_COMMIT))
     else:
         manifest = _manifest(configuration, sending, limits, began_ns)
@@ -94,6 +96,8 @@ def open_daemon(
         sends=sending is Sending.LIVE,
         began_ts_ns=began_ns,
         opening=_opening(configuration, began_ns, sending) if recovered.events == 0 else None,
+        operations=Operations(folder, configuration, in_force, inbox, lambda: session.engine.view(session.state)),
+        metrics_port=live.metrics_port,
     )
     return daemon, recovered
 
@@ -107,8 +111,8 @@ def _session(configuration: Configuration, sending: Sending, limits: Limits) -> 
 
 def _come_back(
     configuration: Configuration, folder: Path, sending: Sending, session: LiveSession, limits: Limits
-) -> tuple[int, Recovered]:
-    """When the tape began, and what going through it came to."""
+) -> tuple[int, Recovered, RulesInForce]:
+    """When the tape began, what going through it came to, and which rules were in force at its end."""
     with read_journal(folder) as reader:
         manifest = reader.manifest
         if manifest.mode != sending.value:
@@ -120,7 +124,7 @@ def _come_back(
             )
         if manifest.layout != asdict(limits):
             raise UserError(f"{folder}: has another layout than this engine, expected {asdict(limits)}")
-        return manifest.created_ns, session.recover(reader)
+        return manifest.created_ns, session.recover(reader), in_force_on_tape(reader, configuration.in_force)
 
 
 def _configuration_hash(configuration: Configuration) -> str:

@@ -103,6 +103,39 @@ def risk(
 
 
 @app.command
+def ctl(
+    journal: Path,
+    action: Literal[
+        "status", "kill", "resume", "reduce-only", "flatten", "cancel-all", "close", "breaker", "strategy", "set"
+    ],
+    /,
+    *words: str,
+    reason: str | None = None,
+    operator: str | None = None,
+    output: Output = "table",
+) -> int:
+    """Ask a running daemon how it stands, or for something that it records with your name and reason.
+
+    Parameters
+    ----------
+    journal
+        The folder of the journal that the daemon writes.
+    action
+        What to do: kill (no new orders at all), resume, reduce-only, flatten (close everything), cancel-all,
+        close SYMBOL, breaker reset NAME, breaker disable NAME, strategy enable NAME, set KEY=VALUE; or status.
+    words
+        What follows the action.
+    reason
+        Why; needed for everything but status.
+    operator
+        Who commands, where it is not the system's user who calls.
+    """
+    from adapters.cli.ctl import ctl as run
+
+    return run(journal, action, words, reason, operator, output)
+
+
+@app.command
 def bench(
     workload: Literal["ticks", "bars", "resting", "brackets"],
     /,

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from adapters.configuration.changes import Change, resolve_changes
+from adapters.configuration.changes import Change, RulesInForce, resolve_changes, rules_in_force
 from adapters.configuration.live_section import LiveSection
 from adapters.configuration.messages import first_problem, where
 from adapters.configuration.rulebook import check_votes, resolve_rules
@@ -39,7 +39,8 @@ from adapters.errors import UserError
 class Configuration:
     """A checked configuration. `text` is the file as it was written, kept for the audit.
 
-    `breakers` are the names of the breakers in the order of their rows.
+    `breakers` are the names of the breakers in the order of their rows, `in_force` is what holds before any of the
+    `changes`.
     """
 
     path: Path
@@ -54,6 +55,7 @@ class Configuration:
     data: tuple[DataSection, ...]
     rules: Rules
     breakers: tuple[str, ...]
+    in_force: RulesInForce
     changes: tuple[Change, ...]
     live: LiveSection | None
 
@@ -105,7 +107,8 @@ def parse_configuration(text: str, path: Path) -> Configuration:
         rules = resolve_rules(file, accounts, instruments)
         check_votes(file.strategies, instruments)
         _check_live(file.live, accounts)
-        changes = resolve_changes(keys, file, accounts, instruments, rules)
+        in_force = rules_in_force(keys, accounts, instruments, rules)
+        changes = resolve_changes(in_force, file.changes)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not valid TOML: {str(error)[:1].lower()}{str(error)[1:]}") from None
     except ValidationError as error:
@@ -126,6 +129,7 @@ def parse_configuration(text: str, path: Path) -> Configuration:
         data=file.data,
         rules=rules,
         breakers=tuple(breaker.name for breaker in file.breakers),
+        in_force=in_force,
         changes=changes,
         live=file.live,
     )
