@@ -106,12 +106,16 @@ class Statement:
         mine = [market for market in self._markets if market.instrument.account == number]
         currency = CODES.get(account.currency, account.currency)
         currency = next((market.quote for market in mine if market.is_derivative), currency)
-        balance = money(self._customer.balance(number).wallet_units, account.money_decimals)
-        if account.kind != AccountKind.MARGIN:
-            # What open orders reserve is not worked out here, and then Bitfinex says null.
-            return ["exchange", currency, balance, 0, None, text, meta]
-        available = money(self._customer.balance(number).available_units, account.money_decimals)
-        return ["margin", currency, balance, 0, available, text, meta]
+        balance = self._customer.balance(number)
+        if account.kind == AccountKind.MARGIN:
+            total, available = (
+                money(units, account.money_decimals) for units in (balance.wallet_units, balance.available_units)
+            )
+            return ["margin", currency, total, 0, available, text, meta]
+        # What open orders reserve is not worked out here, and then Bitfinex says null.
+        spent_units = sum(self._customer.position(market.instrument.number).cost_units for market in mine)
+        cash = money(balance.wallet_units - spent_units, account.money_decimals)
+        return ["exchange", currency, cash, 0, None, text, meta]
 
     def _coins(self, market: Market, text: str | None = None, meta: object = None) -> Array:
         """What was bought outright."""

@@ -128,7 +128,8 @@ class Session:
             return
         number = next(self._channel_numbers)
         self._apply_flags(channel)
-        self._say({"event": "subscribed", "chanId": number, **channel.terms})
+        name = channel.terms["channel"]
+        self._say({"event": "subscribed", "channel": name, "chanId": number, **channel.terms})
         for tail in channel.snapshot():
             self._send(channel.about, number, tail)
         self._channels[number] = channel
