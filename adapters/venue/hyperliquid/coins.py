@@ -113,6 +113,8 @@ def _coin(configuration: Configuration, instrument: Instrument, money_decimals: 
     where = f"{configuration.path}: instrument {instrument.symbol}"
     if instrument.kind != InstrumentKind.LINEAR or instrument.symbol != f"{name}/{CURRENCY}:{CURRENCY}":
         raise UserError(f"{where}: Hyperliquid's perpetuals are linear and named like BTC/{CURRENCY}:{CURRENCY}")
+    if instrument.multiplier != 1:
+        raise UserError(f"{where}: multiplier: expected 1 for Hyperliquid, found {instrument.multiplier}")
     sign, digits, exponent = instrument.lot_size.normalize().as_tuple()
     assert sign == 0 and isinstance(exponent, int), "a configured lot is a positive number"
     if digits != (1,) or exponent > 0:

@@ -5,7 +5,7 @@ from typing import Annotated, Any, Literal
 import msgspec
 
 Cloid = Annotated[str, msgspec.Meta(pattern="^0x[0-9a-fA-F]{32}$")]
-Natural = Annotated[int, msgspec.Meta(ge=0, lt=1 << 63)]
+Natural = Annotated[int, msgspec.Meta(ge=0, le=(1 << 63) - 1)]
 
 
 class Signed(msgspec.Struct):

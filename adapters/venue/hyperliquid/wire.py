@@ -1,9 +1,7 @@
 """What Hyperliquid says of orders, trades, positions and the market: the core's objects in, JSON values out."""
 
-from decimal import Decimal
 from typing import Any
 
-from adapters.venue.customer import Customer
 from adapters.venue.hyperliquid.coins import Coin, amount
 from adapters.venue.market import Bar, MarketView, Quote, Trade
 from adapters.venue.orders import OwnTrade, VenueOrder
@@ -117,29 +115,6 @@ def fill(coin: Coin, trade: OwnTrade) -> Json:
         "twapId": None,
     }
     return said | {"cloid": order.client_id} if order.client_id else said
-
-
-def asset_position(coin: Coin, customer: Customer, leverage: int) -> Json:
-    """What is held of a coin, an element of `assetPositions`; there must be something."""
-    held = customer.position(coin.instrument.number)
-    cost_ticks_lots = Decimal(held.cost_units) / coin.instrument.tick_lot_units
-    worth_units = abs(held.cost_units + held.unrealized_units)
-    margin_units = -(-worth_units * coin.instrument.margin_initial_ppm // 1_000_000)
-    earned = Decimal(held.unrealized_units) / margin_units if margin_units else Decimal(0)
-    position = {
-        "coin": coin.name,
-        "szi": coin.size(held.quantity_lots),
-        "leverage": {"type": "cross", "value": leverage},
-        "entryPx": coin.average_price(abs(cost_ticks_lots), abs(held.quantity_lots)),
-        "positionValue": coin.money(worth_units),
-        "unrealizedPnl": coin.money(held.unrealized_units),
-        "returnOnEquity": amount(round(earned, 10)),
-        "liquidationPx": None,
-        "marginUsed": coin.money(margin_units),
-        "maxLeverage": coin.leverage_max,
-        "cumFunding": {"allTime": "0.0", "sinceOpen": "0.0", "sinceChange": "0.0"},
-    }
-    return {"type": "oneWay", "position": position}
 
 
 def book(coin: Coin, quote: Quote | None, ts_ms: int) -> Json:
