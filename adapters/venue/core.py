@@ -42,11 +42,12 @@ class VenueCore:
         self.clock_ns: Callable[[], int] = lambda: clock_ns() + self.faults.clock_skew_ns
         self.accounts = configuration.accounts
         self.instruments = configuration.instruments
-        self.views = [MarketView() for _ in self.instruments]
+        started_ns = self.clock_ns()
+        self.views = [MarketView(started_ns) for _ in self.instruments]
         self.market_listeners: list[Callable[[MarketUpdate], None]] = []
         self.private_listeners: list[Callable[[PrivateUpdate], None]] = []
         # Ids count from the time of the start, so that they are new after a restart too.
-        first = clock_ns() // 1_000_000 * 1_000
+        first = started_ns // 1_000_000 * 1_000
         orders, trades = count(first + 1), self._trade_numbers(first + 1)
         self._numbers = orders
         keys = customers if customers is not None else default_keys(CUSTOMERS)
@@ -93,12 +94,15 @@ class VenueCore:
     def apply(self, row: Bytes) -> None:
         """A market record (64 bytes of an event, which are stamped with the clock) happens at the venue.
 
+        A bar is from the one before it up to now, whatever its record says: times are the venue's own.
         The public hears of it before customers hear what it did to their orders.
         """
         event = row.view(EVENT)
         now_ns = self.clock_ns()
         event["ts_ns"] = now_ns
         instrument = int(event["instrument"][0])
+        if event["kind"][0] == EventKind.BAR:
+            event["ts_exchange_ns"] = self.views[instrument].bar_opened_ns
         self._updates += 1
         update = read_update(row, self._updates)
         if isinstance(update, Quote):

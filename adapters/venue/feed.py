@@ -50,35 +50,22 @@ class Feed:
         )
         finer = {section.instrument for section in configuration.data if section.kind in ("quotes", "trades", "stream")}
         self._has_path = [not has_data or instrument.symbol in finer for instrument in configuration.instruments]
-        self._bar_opens_ns = [0] * len(configuration.instruments)
         self.played = 0
 
     async def run(self) -> None:
         """Play to the end of the data; time goes on at the venue afterwards, until this is cancelled."""
         start_ns = self._core.clock_ns()
-        self._bar_opens_ns = [start_ns] * len(self._bar_opens_ns)
         first_ns: int | None = None
         for chunk in self._chunks:
             for row in self._rows(chunk):
                 ts_ns = int(row.view(np.int64)[0])
                 first_ns = ts_ns if first_ns is None else first_ns
                 await self._wait(start_ns, ts_ns - first_ns)
-                self._play(row)
+                self._core.apply(row)
+                self.played += 1
         while True:
             await asyncio.sleep(_PASS_TIME_EVERY_S)
             self._core.pass_time()
-
-    def _play(self, row: Bytes) -> None:
-        """Apply a record. A bar opened where the one before it ended, at the venue's time."""
-        event = row.view(EVENT)
-        if event["kind"][0] == EventKind.BAR:
-            instrument = int(event["instrument"][0])
-            opened_ns = self._bar_opens_ns[instrument]
-            event["ts_exchange_ns"] = opened_ns
-            # Bars are told apart by the millisecond of their opening.
-            self._bar_opens_ns[instrument] = max(self._core.clock_ns(), opened_ns + 1_000_000)
-        self._core.apply(row)
-        self.played += 1
 
     async def _wait(self, start_ns: int, after_ns: int) -> None:
         """Wait until it is the time of a record; others run meanwhile, and at least every so many records."""
