@@ -13,6 +13,8 @@ from adapters.venue.core import CUSTOMERS, VenueCore, default_keys
 from adapters.venue.defaults import default_configuration
 from adapters.venue.faults import Faults
 from adapters.venue.feed import Feed
+from adapters.venue.hyperliquid import CLIENT_ID_KEPT_NS, HyperliquidFace, wallets
+from adapters.venue.hyperliquid import default_configuration as hyperliquid_configuration
 from adapters.venue.server import Face, Streams, VenueServer
 
 
@@ -27,6 +29,7 @@ class _Exchange(NamedTuple):
 
 _EXCHANGES = {
     "binanceusdm": _Exchange(lambda: default_configuration("USDT"), default_keys, 0, BinanceFace),
+    "hyperliquid": _Exchange(hyperliquid_configuration, wallets, CLIENT_ID_KEPT_NS, HyperliquidFace),
 }
 EXCHANGES = tuple(_EXCHANGES)
 
