@@ -12,6 +12,7 @@ from typing import Any
 import aiohttp
 import pytest
 
+from adapters.venue.bitfinex import face
 from tests.conformance.local_venue import Place, eventually, run
 from tests.support import shared_data
 
@@ -40,8 +41,9 @@ async def names(socket: aiohttp.ClientWebSocketResponse, last: str) -> dict[str,
     """The messages about the account up to one of a name, by their names, in their order."""
     found: dict[str, Any] = {}
     while last not in found:
-        _, name, data = (await socket.receive_json())[:3]
-        found[name] = data
+        _, name, *data = await socket.receive_json()
+        if name != "hb":
+            found[name] = data[0]
     return found
 
 
@@ -262,5 +264,23 @@ def test_answers_about_the_market_are_shaped_as_recorded_ones() -> None:
             async with session.get(f"{local.venue.address}/v2/conf/pub:info:pair:futures") as answer:
                 ((row, _),) = await answer.json()
             assert_shape(futures[1], row[1])
+
+    run("bitfinex", scenario)
+
+
+def test_a_quiet_connection_shows_that_it_is_alive(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(face, "HEARTBEAT_S", 0.02)
+
+    async def scenario(local: Place) -> None:
+        async with connected(local) as socket:
+            await socket.send_json({"event": "subscribe", "channel": "trades", "symbol": "tBTCF0:USTF0"})
+            chan = (await socket.receive_json())["chanId"]
+            assert await socket.receive_json() == [chan, []]
+            assert await socket.receive_json() == [chan, "hb"]
+            await sign_in(local, socket, 1)
+            await names(socket, "os")
+            # Whichever of the two is next, the other follows.
+            said = [(await socket.receive_json())[:2] for _ in range(4)]
+            assert {(number, name) for number, name in said} == {(0, "hb"), (chan, "hb")}
 
     run("bitfinex", scenario)
