@@ -88,6 +88,20 @@ def test_trades_position_and_money_agree():
     run(scenario)
 
 
+def test_funding_is_paid_and_can_be_asked_for():
+    async def scenario(venue: Sandbox) -> None:
+        client = venue.client()
+        await client.create_order(BTC, "market", "sell", 0.5, 50_000)
+        before = (await client.fetch_balance())["USDC"]["total"]
+        venue.funding(rate_ppb=100_000)
+        (paid,) = await client.fetch_funding_history(BTC, since=0)
+        assert (paid["symbol"], paid["amount"], paid["rate"]) == (BTC, 2.5, 0.0001)
+        assert (await client.fetch_balance())["USDC"]["total"] == pytest.approx(before + 2.5)
+        assert await client.fetch_funding_history(BTC, since=paid["timestamp"] + 1) == []
+
+    run(scenario)
+
+
 def test_orders_wait_for_their_trigger():
     async def scenario(venue: Sandbox) -> None:
         client = venue.client()
