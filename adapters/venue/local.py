@@ -57,7 +57,8 @@ class LocalVenue:
         self.keys = terms.keys(CUSTOMERS)
         self.core = VenueCore(configuration, time.time_ns, self.keys, terms.client_id_kept_ns, faults)
         self.streams = Streams(self.core.faults)
-        self._server = VenueServer(terms.face(self.core, self.streams), self.core.faults)
+        self.face = terms.face(self.core, self.streams)
+        self._server = VenueServer(self.face, self.core.faults)
         self._feed = Feed(self.core, configuration, speed, backlog=lambda: self.streams.backlog) if plays else None
         self._playing: asyncio.Task[None] | None = None
         self.address = ""
