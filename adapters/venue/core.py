@@ -1,7 +1,8 @@
 """The venue without a protocol: customers, one market for all of them, and who listens to what happens."""
 
 import hashlib
-from collections.abc import Callable, Sequence
+import struct
+from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
 import numpy as np
@@ -9,13 +10,21 @@ from numpy.typing import NDArray
 
 from adapters.configuration import Configuration, Instrument
 from adapters.venue.customer import Customer
-from adapters.venue.market import MarketUpdate, MarketView, Quote, read_update
+from adapters.venue.faults import FaultKind, Faults, Messages
+from adapters.venue.market import Bar, Mark, MarketUpdate, MarketView, Quote, Trade, read_update
 from adapters.venue.orders import Duplicate, OrderRequest, Placed, PrivateUpdate, Rejected
 from engine.kinds import EventKind
-from engine.records import EVENT
+from engine.records import EVENT, QUOTE
 
 DAY_NS = 86_400 * 10**9
 CUSTOMERS = 2
+_ABOUT = {Quote: Messages.QUOTES, Trade: Messages.TRADES, Bar: Messages.BARS, Mark: Messages.MARKS}
+
+# Where a record's time, kind and instrument stand, for whom a view of the record would take too long.
+_STAMP = struct.Struct("<q")
+assert EVENT.fields is not None
+_KIND_BYTE = EVENT.fields["kind"][1]
+_INSTRUMENT_BYTES = slice(EVENT.fields["instrument"][1], EVENT.fields["instrument"][1] + 2)
 
 Bytes = NDArray[np.uint8]
 
@@ -33,17 +42,20 @@ class VenueCore:
         clock_ns: Callable[[], int],
         customers: Sequence[tuple[str, str]] | None = None,
         client_id_kept_ns: int = DAY_NS,
+        faults: Faults | None = None,
     ) -> None:
         """`customers` are pairs of a key and a secret; two where not given, see `default_keys`."""
-        self.clock_ns = clock_ns
+        self.faults = faults or Faults()
+        self.clock_ns: Callable[[], int] = lambda: clock_ns() + self.faults.clock_skew_ns
         self.accounts = configuration.accounts
         self.instruments = configuration.instruments
-        self.views = [MarketView() for _ in self.instruments]
+        started_ns = self.clock_ns()
+        self.views = [MarketView(started_ns) for _ in self.instruments]
         self.market_listeners: list[Callable[[MarketUpdate], None]] = []
         self.private_listeners: list[Callable[[PrivateUpdate], None]] = []
         # Ids count from the time of the start, so that they are new after a restart too.
-        first = clock_ns() // 1_000_000 * 1_000
-        orders, trades = count(first + 1), count(first + 1)
+        first = started_ns // 1_000_000 * 1_000
+        orders, trades = count(first + 1), self._trade_numbers(first + 1)
         self._numbers = orders
         keys = customers if customers is not None else default_keys(CUSTOMERS)
         self.customers = [
@@ -53,6 +65,7 @@ class VenueCore:
         self._by_key = {customer.key: customer for customer in self.customers}
         self._by_name = {customer.name: customer for customer in self.customers}
         self._updates = 0
+        self._stale_until_ns = 0
 
     def customer_of(self, key: str) -> Customer | None:
         """Whose API key this is."""
@@ -88,24 +101,28 @@ class VenueCore:
     def apply(self, row: Bytes) -> None:
         """A market record (64 bytes of an event, which are stamped with the clock) happens at the venue.
 
+        A bar is from the one before it up to now, whatever its record says: times are the venue's own.
         The public hears of it before customers hear what it did to their orders.
         """
-        event = row.view(EVENT)
+        data = row.data
         now_ns = self.clock_ns()
-        event["ts_ns"] = now_ns
-        instrument = int(event["instrument"][0])
+        _STAMP.pack_into(data, 0, now_ns)
+        kind, instrument = data[_KIND_BYTE], int.from_bytes(data[_INSTRUMENT_BYTES], "little")
+        if kind == EventKind.BAR:
+            _STAMP.pack_into(data, _STAMP.size, self.views[instrument].bar_opened_ns)
         self._updates += 1
         update = read_update(row, self._updates)
-        if update is not None:
+        if isinstance(update, Quote):
+            update = self._cut_sizes(row, update)
+        if update is not None and not self._is_stale(update):
             self.views[instrument].take(update)
             for listener in self.market_listeners:
                 listener(update)
-        if event["kind"][0] == EventKind.FUNDING:
-            for customer in self.customers:
-                customer.funding(row, instrument, now_ns)
-            return
         for customer in self.customers:
-            customer.market(row)
+            if kind == EventKind.FUNDING:
+                customer.funding(row, instrument, now_ns)
+            else:
+                customer.market(row)
 
     def pass_time(self) -> None:
         """Let what is due by the clock happen where no market record comes: orders good till a time expire."""
@@ -116,6 +133,31 @@ class VenueCore:
 
     def quote(self, instrument: int) -> Quote | None:
         return self.views[instrument].quote
+
+    def _cut_sizes(self, row: Bytes, quote: Quote) -> Quote:
+        """A quote with less displayed than there is, where a fault wants orders to be filled in parts."""
+        fault = self.faults.strike(FaultKind.PARTIAL_FILL, Messages.QUOTES)
+        if fault is None:
+            return quote
+        bid_lots, ask_lots = min(quote.bid_lots, fault.lots), min(quote.ask_lots, fault.lots)
+        event = row.view(QUOTE)
+        event["bid_lots"], event["ask_lots"] = bid_lots, ask_lots
+        return quote._replace(bid_lots=bid_lots, ask_lots=ask_lots)
+
+    def _is_stale(self, update: MarketUpdate) -> bool:
+        """Whether a fault keeps the public from hearing of the market, which goes on."""
+        fault = self.faults.strike(FaultKind.STALE_DATA, _ABOUT[type(update)])
+        if fault is not None:
+            self._stale_until_ns = update.ts_ns + fault.duration_ms * 1_000_000
+        return update.ts_ns < self._stale_until_ns
+
+    def _trade_numbers(self, first: int) -> Iterator[int]:
+        """Ids of trades; where a fault strikes, the one before comes once more."""
+        number = first - 1
+        while True:
+            if number < first or self.faults.strike(FaultKind.REPEAT_TRADE_ID, Messages.FILLS) is None:
+                number += 1
+            yield number
 
     def _tell(self, update: PrivateUpdate) -> None:
         for listener in self.private_listeners:

@@ -68,8 +68,12 @@ MarketUpdate = Quote | Trade | Bar | Mark
 
 @dataclass(slots=True)
 class MarketView:
-    """What anybody may know of an instrument; None or empty until the feed has said something."""
+    """What anybody may know of an instrument; None or empty until the feed has said something.
 
+    `bar_opened_ns` is when the bar opened that is not closed yet.
+    """
+
+    bar_opened_ns: int
     quote: Quote | None = None
     mark: Mark | None = None
     trades: deque[Trade] = field(default_factory=lambda: deque(maxlen=RECENT_TRADES))
@@ -93,6 +97,8 @@ class MarketView:
             self.trades.append(update)
         elif isinstance(update, Bar):
             self.bars.append(update)
+            # Bars are told apart by the millisecond of their opening.
+            self.bar_opened_ns = max(update.ts_ns, update.opened_ns + 1_000_000)
         else:
             self.mark = update
 
