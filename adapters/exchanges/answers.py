@@ -79,7 +79,7 @@ class Refused(Exception):
 
 
 class KnownOrders:
-    """Orders of this tape by the exchange's own ids, for messages that name them by nothing else.
+    """Orders of this tape by the exchange's own ids, for messages that name them by nothing else, and back.
 
     It holds the latest of them; what it does not hold can be asked for.
     """
@@ -88,14 +88,22 @@ class KnownOrders:
 
     def __init__(self) -> None:
         self._orders: dict[tuple[int, int], int] = {}
+        self._ids: dict[int, int] = {}
 
     def remember(self, instrument: int, exchange_order_id: int, order: int) -> None:
         """`order` is 0 for one that is known not to be of this tape."""
         if exchange_order_id:
             self._orders[instrument, exchange_order_id] = order
+            self._ids[order] = exchange_order_id
             if len(self._orders) > self._ROOM:
                 del self._orders[next(iter(self._orders))]
+            if len(self._ids) > self._ROOM:
+                del self._ids[next(iter(self._ids))]
 
     def order(self, instrument: int, exchange_order_id: int) -> int | None:
         """The order's number, 0 for one that is not ours, None where it is not known."""
         return self._orders.get((instrument, exchange_order_id))
+
+    def exchange_order_id(self, order: int) -> int:
+        """The exchange's id for an order, 0 where it is not known."""
+        return self._ids.get(order, 0) if order else 0

@@ -80,7 +80,7 @@ class ExchangeClient(ABC):
         """Change an order. Raises Refused."""
 
     @abstractmethod
-    def reason_of(self, answer: Answered) -> Reason | RequestFailure:
+    def meaning_of(self, error: Answered) -> Reason | RequestFailure:
         """What an error that the exchange answered with says: why it refused, or that the outcome is not known."""
 
     @abstractmethod
@@ -197,9 +197,9 @@ class ExchangeClient(ABC):
             try:
                 return await request()
             except Exception as error:
-                failure, _, retry_after_ms = failure_of(error)
-                if attempt == _READS_MOST - 1 or failure == RequestFailure.OTHER:
+                if attempt == _READS_MOST - 1 or isinstance(self.meaning(error), Reason):
                     raise
+                retry_after_ms = failure_of(error)[2]
                 self.counts["reads repeated"] += 1
                 await asyncio.sleep(max(_READ_BACKOFF_S * 2**attempt, min(retry_after_ms / 1000, _READ_WAIT_MOST_S)))
         raise AssertionError("the last attempt returns or raises")
@@ -253,29 +253,27 @@ class ExchangeClient(ABC):
         else:
             self._report(EventKind.CANCEL_REJECTED, command, reason=reason)
 
-    def _refusal(self, error: Exception, endpoint: Endpoint, command: Command) -> Reason | None:
-        """Why the exchange refused; None, with REQUEST_FAILED put, where it did not say so."""
+    def meaning(self, error: Exception) -> Reason | RequestFailure:
+        """Why the exchange refused what was asked, or how the request failed where it did not say."""
         if isinstance(error, Refused):
             return error.reason
-        if isinstance(error, Answered) and failure_of(error)[0] == RequestFailure.OTHER:
-            said = self.reason_of(error)
-            if isinstance(said, Reason):
-                return said
-            self._failed(error, endpoint, command.order, command.instrument, said)
-            return None
+        failure = failure_of(error)[0]
+        if isinstance(error, Answered) and failure != RequestFailure.RATE_LIMITED:
+            return self.meaning_of(error)
+        return failure
+
+    def _refusal(self, error: Exception, endpoint: Endpoint, command: Command) -> Reason | None:
+        """Why the exchange refused; None, with REQUEST_FAILED put, where it did not say so."""
+        said = self.meaning(error)
+        if isinstance(said, Reason):
+            return said
         self._failed(error, endpoint, command.order, command.instrument)
         return None
 
-    def _failed(
-        self,
-        error: Exception,
-        endpoint: Endpoint,
-        order: int = 0,
-        instrument: int = 0,
-        failure: RequestFailure | None = None,
-    ) -> None:
-        kind, status, retry_after_ms = failure_of(error)
-        kind = kind if failure is None else failure
+    def _failed(self, error: Exception, endpoint: Endpoint, order: int = 0, instrument: int = 0) -> None:
+        said = self.meaning(error)
+        _, status, retry_after_ms = failure_of(error)
+        kind = RequestFailure.OTHER if isinstance(said, Reason) else said
         self.counts[f"requests failed: {kind.name.lower()}"] += 1
         self.inbox.request_failed(self.account, kind, order, status, retry_after_ms, int(endpoint), instrument)
 
@@ -293,14 +291,15 @@ class ExchangeClient(ABC):
             except UserError:
                 raise
             except Exception as error:
-                if isinstance(error, Answered) and failure_of(error)[0] == RequestFailure.OTHER:
-                    raise self._not_let_in(error) from None
+                if isinstance(self.meaning(error), Reason):
+                    raise self._not_let_in() from None
                 self._failed(error, Endpoint.READ)
                 await asyncio.sleep(1)
 
-    def _not_let_in(self, error: Answered) -> UserError:
-        name = self.connection.exchange
-        return UserError(f"{name}: the exchange refused the first request (HTTP {error.http_status}): check the keys")
+    def _not_let_in(self) -> UserError:
+        return UserError(
+            f"{self.connection.exchange}: it refused the first request: check the account's keys"
+        )
 
     async def _answers(self, orders: Sequence[OrderQuestion], since_ns: int) -> Answers:
         # Orders first, trades after them: what filled an order that is found filled is then among the trades.

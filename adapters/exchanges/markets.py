@@ -44,9 +44,11 @@ class Market:
     market_id: str
     rules: Rules
     price: Scale = field(init=False)
-    # Marks and indices are averages and hardly ever on a tick: rounding them says nothing.
+    # Marks, indices and entry prices are averages and hardly ever on a tick: rounding them says nothing.
     mark: Scale = field(init=False)
     size: Scale = field(init=False)
+    # Some exchanges add volumes up in floats.
+    volume_scale: Scale = field(init=False)
     money: Scale = field(init=False)
 
     def __post_init__(self) -> None:
@@ -54,11 +56,16 @@ class Market:
         object.__setattr__(self, "price", Scale(known.tick_size))
         object.__setattr__(self, "mark", Scale(known.tick_size))
         object.__setattr__(self, "size", Scale(known.lot_size))
+        object.__setattr__(self, "volume_scale", Scale(known.lot_size))
         object.__setattr__(self, "money", Scale(Decimal(1).scaleb(-known.money_decimals)))
 
     @property
     def number(self) -> int:
         return self.instrument.number
+
+    def volume(self, value: object) -> int:
+        """The traded lots of a bar, to the nearest."""
+        return self.volume_scale.nearest(value)
 
     def objection(self, command: Command) -> Reason:
         """Why the exchange would not take this order as it stands, NONE where it may."""

@@ -34,6 +34,8 @@ _WEIGHT_KEPT_BACK = 300
 # A unit of ccxt's costs takes so long: 1200 orders or 2400 of weight a minute.
 _PACE_MS = 25
 _BURST = 40
+# A venue of this machine sets its own limits.
+_PACE_LOCAL_MS = 1
 _STREAM_OF = {"bidask": Stream.QUOTES, "trade": Stream.TRADES, "ohlcv": Stream.BARS, "markPrice": Stream.MARKS}
 _OPEN = frozenset(("NEW", "PARTIALLY_FILLED", "TRIGGERING"))
 
@@ -57,7 +59,7 @@ class BinanceUsdm(ExchangeClient):
         super().__init__(connection, inbox, clock_ns)
         keys = connection.keys
         options = {"recvWindow": _RECEIVE_WINDOW_MS, "watchPositions": {"fetchPositionsSnapshot": False}}
-        own = {"rateLimit": _PACE_MS, "tokenBucket": {"capacity": _BURST}}
+        own = {"rateLimit": _PACE_LOCAL_MS if connection.endpoint else _PACE_MS, "tokenBucket": {"capacity": _BURST}}
         self.wire = _BinanceWire(settings(keys.key, keys.secret, "", _TIMEOUT_MS, options) | own)
         self.wire.has["fetchCurrencies"] = False
         if connection.endpoint:
@@ -168,7 +170,7 @@ class BinanceUsdm(ExchangeClient):
                 return
             except Answered as error:
                 # It may have been triggered: then an ordinary order of the same name is there.
-                if self.reason_of(error) != Reason.EXCHANGE_ORDER_UNKNOWN:
+                if self.meaning_of(error) != Reason.EXCHANGE_ORDER_UNKNOWN:
                     raise
         await self.wire.fapiPrivateDeleteOrder({"symbol": market.market_id, "origClientOrderId": client_id})
 
@@ -182,8 +184,8 @@ class BinanceUsdm(ExchangeClient):
         answer = await self.wire.fapiPrivatePutOrder(request)
         return Amended(market.size.exact(answer["origQty"]), market.price.nearest(answer["price"]))
 
-    def reason_of(self, answer: Answered) -> Reason | RequestFailure:
-        return meaning(json_of(answer.answer))
+    def meaning_of(self, error: Answered) -> Reason | RequestFailure:
+        return meaning(error.http_status, json_of(error.answer))
 
     # Questions.
 
@@ -213,7 +215,7 @@ class BinanceUsdm(ExchangeClient):
         try:
             return await request(asked)
         except Answered as error:
-            if self.reason_of(error) == Reason.EXCHANGE_ORDER_UNKNOWN:
+            if self.meaning_of(error) == Reason.EXCHANGE_ORDER_UNKNOWN:
                 return None
             raise
 

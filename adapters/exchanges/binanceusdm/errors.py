@@ -55,13 +55,15 @@ _FAILURES = {
 }
 
 
-def meaning(answer: Any) -> Reason | RequestFailure:
+def meaning(http_status: int, answer: Any) -> Reason | RequestFailure:
     """Why an order was refused, or the failure where its outcome is not known. An unknown code is a refusal."""
     code = answer.get("code") if isinstance(answer, dict) else None
+    if isinstance(code, int) and code in _FAILURES:
+        return _FAILURES[code]
+    if http_status >= 500:
+        return RequestFailure.SERVER_ERROR
     if not isinstance(code, int):
         return RequestFailure.MALFORMED
-    if code in _FAILURES:
-        return _FAILURES[code]
     if code == _FILTER_FAILED:
         text = str(answer.get("msg", ""))
         return next((reason for name, reason in _FILTERS.items() if name in text), Reason.EXCHANGE_ORDER_INVALID)

@@ -125,7 +125,7 @@ class BinanceMessages:
                 price.nearest(kline["l"]),
                 price.nearest(kline["c"]),
             )
-            self._inbox.bar(market.number, kline["t"] * NS_PER_MS, prices, market.size.exact(kline["v"]))
+            self._inbox.bar(market.number, kline["t"] * NS_PER_MS, prices, market.volume(kline["v"]))
 
     def _mark(self, message: dict[str, Any]) -> None:
         market = self._markets.get(message["s"])
