@@ -1,0 +1,110 @@
+"""Plays market data into a venue: a configuration's files, or a seeded random walk, as fast as is asked for."""
+
+import asyncio
+from collections.abc import Callable, Iterator
+from itertools import pairwise
+
+import numpy as np
+from numpy.typing import NDArray
+
+from adapters.configuration import Configuration
+from adapters.market_data import MarketData
+from adapters.market_data.rows import Events
+from adapters.venue.core import VenueCore
+from adapters.venue.random_walk import random_walk
+from engine.kinds import EventKind
+from engine.records import BAR, EVENT, EVENT_BYTES, QUOTE
+
+# As fast as it goes, but with room between for the venue's clients.
+_PAUSE_EVENTS = 20
+_BACKLOG_MAX = 10_000
+_BACKLOG_PAUSE_S = 0.001
+_PASS_TIME_EVERY_S = 0.2
+# Files number their sources from 0; what a bar is played as comes from another one, so that the bar itself trades
+# nothing a second time.
+_PATH_SOURCE = 65_535
+
+Bytes = NDArray[np.uint8]
+
+
+class Feed:
+    """Market records in the order of their times. `speed` 1 is as they were recorded, None as fast as it goes.
+
+    `backlog` says how many messages a client has not taken yet: the market waits for the slowest.
+    """
+
+    def __init__(
+        self,
+        core: VenueCore,
+        configuration: Configuration,
+        speed: float | None,
+        seed: int = 1,
+        backlog: Callable[[], int] = lambda: 0,
+    ) -> None:
+        self._core = core
+        self._speed = speed
+        self._backlog = backlog
+        has_data = bool(configuration.data)
+        self._chunks: Iterator[Events] = (
+            MarketData(configuration).chunks() if has_data else random_walk(configuration.instruments, seed)
+        )
+        finer = {section.instrument for section in configuration.data if section.kind in ("quotes", "trades", "stream")}
+        self._has_path = [not has_data or instrument.symbol in finer for instrument in configuration.instruments]
+        self.played = 0
+
+    async def run(self) -> None:
+        """Play to the end of the data; time goes on at the venue afterwards, until this is cancelled."""
+        start_ns = self._core.clock_ns()
+        first_ns: int | None = None
+        for chunk in self._chunks:
+            for row in self._rows(chunk):
+                ts_ns = int(row.view(np.int64)[0])
+                first_ns = ts_ns if first_ns is None else first_ns
+                await self._wait(start_ns, ts_ns - first_ns)
+                self._core.apply(row)
+                self.played += 1
+        while True:
+            await asyncio.sleep(_PASS_TIME_EVERY_S)
+            self._core.pass_time()
+
+    async def _wait(self, start_ns: int, after_ns: int) -> None:
+        """Wait until it is the time of a record; others run meanwhile, and at least every so many records."""
+        if self._speed is not None:
+            due_ns = start_ns + int(after_ns / self._speed)
+            while (ahead_s := (due_ns - self._core.clock_ns()) / 1e9) > 0:
+                await asyncio.sleep(min(ahead_s, _PASS_TIME_EVERY_S))
+                if ahead_s > _PASS_TIME_EVERY_S:
+                    self._core.pass_time()
+        if self.played % _PAUSE_EVENTS == 0:
+            await asyncio.sleep(0)
+            while self._backlog() > _BACKLOG_MAX:
+                await asyncio.sleep(_BACKLOG_PAUSE_S)
+
+    def _rows(self, chunk: Events) -> Iterator[Bytes]:
+        """Every record as 64 bytes; a bar of which nothing finer is known as quotes along its path, and then itself."""
+        data = np.ascontiguousarray(chunk).view(np.uint8).copy()
+        for start in range(0, len(data), EVENT_BYTES):
+            row = data[start : start + EVENT_BYTES]
+            event = row.view(EVENT)
+            if event["kind"][0] == EventKind.BAR and not self._has_path[int(event["instrument"][0])]:
+                yield from _path(row)
+            yield row
+
+
+def _path(bar_row: Bytes) -> Iterator[Bytes]:
+    """The prices of a bar, as the simulated exchange walks it, as quotes that show a share of its volume."""
+    bar = bar_row.view(BAR)[0]
+    first, second = (
+        (bar.low_ticks, bar.high_ticks) if bar.close_ticks >= bar.open_ticks else (bar.high_ticks, bar.low_ticks)
+    )
+    prices = [int(price) for price in (bar.open_ticks, first, second, bar.close_ticks)]
+    lots = max(int(bar.volume_lots) // (2 * len(prices)), 1)
+    kept = [prices[0], *(after for before, after in pairwise(prices) if after != before)]
+    for price in kept:
+        row = np.zeros(EVENT_BYTES, np.uint8)
+        quote = row.view(QUOTE)
+        quote["ts_ns"], quote["kind"], quote["source"] = bar.ts_ns, EventKind.QUOTE, _PATH_SOURCE
+        quote["instrument"], quote["account"] = bar.instrument, bar.account
+        quote["bid_ticks"], quote["ask_ticks"] = price, price + 1
+        quote["bid_lots"], quote["ask_lots"] = lots, lots
+        yield row
