@@ -25,7 +25,7 @@ class Face(Protocol):
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         """The paths that it answers at."""
 
-    def about(self, request: web.Request) -> Requests | None:
+    async def about(self, request: web.Request) -> Requests | None:
         """What a request is about, None for one that no fault meets, such as the opening of a stream."""
 
     def rate_limited(self, retry_after_s: int) -> web.Response:
@@ -61,7 +61,7 @@ class VenueServer:
 
     @web.middleware
     async def _with_faults(self, request: web.Request, handler: Handler) -> web.StreamResponse:
-        about = self._face.about(request)
+        about = await self._face.about(request)
         faults = self._faults.of_request(about) if about is not None else []
         for fault in faults:
             if fault.kind == FaultKind.LOSE_REQUEST:
