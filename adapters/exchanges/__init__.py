@@ -18,4 +18,8 @@ def connect(connection: Connection, inbox: Inbox) -> Exchange:
         from adapters.exchanges.bitfinex import Bitfinex
 
         return Bitfinex(connection, inbox)
+    if connection.exchange == "hyperliquid":
+        from adapters.exchanges.hyperliquid import Hyperliquid
+
+        return Hyperliquid(connection, inbox)
     raise UserError(f"exchange {connection.exchange!r} is not known: expected {', '.join(EXCHANGES)}")

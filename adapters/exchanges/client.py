@@ -8,7 +8,7 @@ import time
 import zlib
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Awaitable, Callable, Sequence
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from adapters.errors import UserError
@@ -54,6 +54,7 @@ class ExchangeClient(ABC):
         self._sent_while_asking: set[int] = set()
         self._asking = asyncio.Lock()
         self._reads_held_until_ns = 0
+        self._background: set[asyncio.Task[None]] = set()
 
     # What a subclass knows of its exchange.
 
@@ -157,6 +158,8 @@ class ExchangeClient(ABC):
             return True
 
     async def close(self) -> None:
+        for task in self._background:
+            task.cancel()
         await self.streams.close()
         await self.wire.close()
 
@@ -182,6 +185,17 @@ class ExchangeClient(ABC):
             for trade in trades:
                 self.own_trade(trade)
             self.streams.came_up(Stream.PRIVATE)
+
+    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+        """Do something that a message calls for but cannot wait for."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error, Endpoint.READ)
 
     def hold_reads(self, seconds: float) -> None:
         """Ask nothing for a while: the exchange's own count of our requests is near its limit."""
@@ -253,7 +267,7 @@ class ExchangeClient(ABC):
         else:
             self._report(EventKind.CANCEL_REJECTED, command, reason=reason)
 
-    def meaning(self, error: Exception) -> Reason | RequestFailure:
+    def meaning(self, error: BaseException) -> Reason | RequestFailure:
         """Why the exchange refused what was asked, or how the request failed where it did not say."""
         if isinstance(error, Refused):
             return error.reason
@@ -270,7 +284,7 @@ class ExchangeClient(ABC):
         self._failed(error, endpoint, command.order, command.instrument)
         return None
 
-    def _failed(self, error: Exception, endpoint: Endpoint, order: int = 0, instrument: int = 0) -> None:
+    def _failed(self, error: BaseException, endpoint: Endpoint, order: int = 0, instrument: int = 0) -> None:
         said = self.meaning(error)
         _, status, retry_after_ms = failure_of(error)
         kind = RequestFailure.OTHER if isinstance(said, Reason) else said
@@ -297,9 +311,7 @@ class ExchangeClient(ABC):
                 await asyncio.sleep(1)
 
     def _not_let_in(self) -> UserError:
-        return UserError(
-            f"{self.connection.exchange}: it refused the first request: check the account's keys"
-        )
+        return UserError(f"{self.connection.exchange}: it refused the first request: check the account's keys")
 
     async def _answers(self, orders: Sequence[OrderQuestion], since_ns: int) -> Answers:
         # Orders first, trades after them: what filled an order that is found filled is then among the trades.

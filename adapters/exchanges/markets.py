@@ -34,6 +34,8 @@ class Rules:
     notional_min_tick_lots: int = 0
     # A price may have no more than so many significant digits, whatever the tick; 0 is any.
     price_significant_digits: int = 0
+    # Whole numbers are prices, whatever their digits.
+    any_whole_price: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,8 +94,13 @@ class Market:
     def _is_price(self, ticks: int) -> bool:
         if not self.rules.price_min_ticks <= ticks <= self.rules.price_max_ticks:
             return False
-        digits = self.rules.price_significant_digits
-        return digits == 0 or len(self.price.text(ticks).replace(".", "").strip("0")) <= digits
+        most = self.rules.price_significant_digits
+        if most == 0:
+            return True
+        whole, _, fraction = self.price.text(ticks).partition(".")
+        if self.rules.any_whole_price and not fraction.strip("0"):
+            return True
+        return len((whole + fraction).strip("0")) <= most
 
 
 def steps_at_least(value: object, scale: Scale, otherwise: int) -> int:

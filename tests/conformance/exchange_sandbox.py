@@ -137,9 +137,7 @@ class Client:
             )
             for number, one in enumerate(venue.configuration.instruments)
         ]
-        connection = Connection(
-            ACCOUNT, venue.exchange, keys, venue.address, instruments, streams, self.ids
-        )
+        connection = Connection(ACCOUNT, venue.exchange, keys, venue.address, instruments, streams, self.ids)
         self.exchange: ExchangeClient = connect(connection, self.inbox)  # type: ignore[assignment]
         self.events: list[Any] = []
 

@@ -72,12 +72,6 @@ class BinanceUsdm(ExchangeClient):
         self._messages = BinanceMessages(
             self.account, inbox, self._by_id, connection.ids, self.orders, self.counts, self.own_trade
         )
-        self._background: set[asyncio.Task[None]] = set()
-
-    async def close(self) -> None:
-        for task in self._background:
-            task.cancel()
-        await super().close()
 
     # Markets and streams.
 
@@ -124,9 +118,7 @@ class BinanceUsdm(ExchangeClient):
 
     def _on_connection(self, url: str) -> None:
         if "listenKey=" in url:
-            task = asyncio.create_task(self.private_is_up())
-            self._background.add(task)
-            task.add_done_callback(self._background.discard)
+            self.in_background(self.private_is_up())
 
     def _on_message(self, url: str, message: Any) -> bool:
         if self._messages.take(message):

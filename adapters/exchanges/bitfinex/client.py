@@ -3,6 +3,7 @@
 import asyncio
 import time
 from collections.abc import Awaitable, Callable
+from functools import partial
 from typing import Any
 
 from ccxt.pro.bitfinex import bitfinex
@@ -88,12 +89,6 @@ class Bitfinex(ExchangeClient):
             self.account, inbox, self._by_id, connection.ids, self.orders, self.counts, self.own_trade
         )
         self._subscribed: dict[Stream, int] = {}
-        self._background: set[asyncio.Task[None]] = set()
-
-    async def close(self) -> None:
-        for task in self._background:
-            task.cancel()
-        await super().close()
 
     # Markets and streams.
 
@@ -117,9 +112,8 @@ class Bitfinex(ExchangeClient):
             "marks": (Stream.MARKS, self._watch_status),
         }
         wanted = dict(public[name] for name in sorted(self.connection.streams))
-        return {Stream.PRIVATE: self.wire.watch_orders} | {
-            stream: lambda watch=watch: self._watch_all(watch) for stream, watch in wanted.items()
-        }
+        watches = {stream: partial(self._watch_all, watch) for stream, watch in wanted.items()}
+        return {Stream.PRIVATE: self.wire.watch_orders, **watches}
 
     async def _watch_all(self, watch: Callable[[Market], Awaitable[object]]) -> None:
         await asyncio.gather(*[watch(market) for market in self.markets.values()])
@@ -147,9 +141,7 @@ class Bitfinex(ExchangeClient):
                 self._count_subscribed(self._messages.subscribed(message))
                 return True
             if event == "auth" and message.get("status") == "OK":
-                task = asyncio.create_task(self.private_is_up())
-                self._background.add(task)
-                task.add_done_callback(self._background.discard)
+                self.in_background(self.private_is_up())
             elif event == "error":
                 self.counts[f"subscriptions refused: {message.get('code')}"] += 1
         return False
