@@ -47,7 +47,7 @@ class _HyperliquidWire(Wire, hyperliquid):
 
 
 class Hyperliquid(ExchangeClient):
-    """One wallet's perpetual futures. Orders go out as plain signed actions: no builder, no referrer, no fee to them."""
+    """One wallet's perpetual futures. Orders go out as plain actions: no builder or referrer, and no fee to them."""
 
     in_flight_ns = (_EXPIRES_MS + 1_000) * NS_PER_MS
 
