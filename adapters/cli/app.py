@@ -135,3 +135,33 @@ def bench(
     from adapters.cli.benching import bench as run
 
     return run(workload, events, strategy, rules, journal, keep, output)
+
+
+@app.command
+def venue(
+    *,
+    exchange: Literal["binanceusdm"],
+    data: Path | None = None,
+    speed: str = "1",
+    port: int = 0,
+    faults: Path | None = None,
+    output: Output = "table",
+) -> int:
+    """Serve an exchange on this machine: its real protocol, with the simulated exchange inside.
+
+    Parameters
+    ----------
+    exchange
+        Whose protocol it speaks.
+    data
+        A configuration whose accounts, instruments and market data are taken; a random market where not given.
+    speed
+        How many times as fast as recorded the data play, or max.
+    port
+        Where it is served on 127.0.0.1; 0 takes a free port.
+    faults
+        A file of faults that are to happen.
+    """
+    from adapters.cli.venue import venue as run
+
+    return run(exchange, data, speed, port, faults, output)

@@ -81,7 +81,7 @@ class BinanceFace:
         combined = [web.get(f"{part}/stream", self._socket) for part in ("", "/public", "/market")]
         return [*served, *sockets, *combined]
 
-    def about(self, request: web.Request) -> Requests | None:
+    async def about(self, request: web.Request) -> Requests | None:
         endpoint = self._endpoints.get((request.method, request.path))
         return endpoint.about if endpoint else None
 
