@@ -140,7 +140,7 @@ def bench(
 @app.command
 def venue(
     *,
-    exchange: Literal["binanceusdm"],
+    exchange: Literal["binanceusdm", "hyperliquid"],
     data: Path | None = None,
     speed: str = "1",
     port: int = 0,

@@ -13,6 +13,8 @@ from adapters.venue.core import CUSTOMERS, VenueCore, default_keys
 from adapters.venue.defaults import default_configuration
 from adapters.venue.faults import Faults
 from adapters.venue.feed import Feed
+from adapters.venue.hyperliquid import CLIENT_ID_KEPT_NS, HyperliquidFace, wallets
+from adapters.venue.hyperliquid import default_configuration as hyperliquid_configuration
 from adapters.venue.server import Face, Streams, VenueServer
 
 
@@ -27,6 +29,7 @@ class _Exchange(NamedTuple):
 
 _EXCHANGES = {
     "binanceusdm": _Exchange(lambda: default_configuration("USDT"), default_keys, 0, BinanceFace),
+    "hyperliquid": _Exchange(hyperliquid_configuration, wallets, CLIENT_ID_KEPT_NS, HyperliquidFace),
 }
 EXCHANGES = tuple(_EXCHANGES)
 
@@ -54,7 +57,8 @@ class LocalVenue:
         self.keys = terms.keys(CUSTOMERS)
         self.core = VenueCore(configuration, time.time_ns, self.keys, terms.client_id_kept_ns, faults)
         self.streams = Streams(self.core.faults)
-        self._server = VenueServer(terms.face(self.core, self.streams), self.core.faults)
+        self.face = terms.face(self.core, self.streams)
+        self._server = VenueServer(self.face, self.core.faults)
         self._feed = Feed(self.core, configuration, speed, backlog=lambda: self.streams.backlog) if plays else None
         self._playing: asyncio.Task[None] | None = None
         self.address = ""

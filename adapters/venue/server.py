@@ -197,6 +197,9 @@ class Streams:
         self._faults = faults
         self._open: list[Stream] = []
 
+    def __len__(self) -> int:
+        return len(self._open)
+
     @property
     def backlog(self) -> int:
         """The most messages that wait for one connection to take them."""

@@ -79,7 +79,7 @@ def _turned(tree: Any, address: str) -> Any:
     scheme, _, rest = tree.partition("://")
     path = rest.partition("/")[2]
     host = address.partition("://")[2]
-    return f"{scheme.rstrip('s') if scheme.startswith('http') else 'ws'}://{host}/{path}"
+    return f"{scheme.rstrip('s') if scheme.startswith('http') else 'ws'}://{host}/{path}".rstrip("/")
 
 
 def _leaves(tree: Any) -> list[str]:

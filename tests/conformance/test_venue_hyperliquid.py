@@ -7,7 +7,8 @@ import ccxt.pro
 import pytest
 
 from adapters.venue.hyperliquid import actions
-from tests.conformance.hyperliquid_sandbox import BTC, ETH, Sandbox, client_id, eventually, run
+from tests.conformance.hyperliquid_sandbox import BTC, ETH, Sandbox, client_id, run
+from tests.conformance.local_venue import eventually
 
 ORDER = {"a": 0, "b": True, "p": "49000", "s": "0.01", "r": False, "t": {"limit": {"tif": "Gtc"}}}
 
@@ -305,8 +306,8 @@ def test_the_market_is_streamed():
         watching = [asyncio.create_task(w) for w in (client.watch_trades(BTC), client.watch_ohlcv(BTC, "1m"))]
         await venue.listened_to("trades", "candle")
         venue.trade(50_000, 250, trade_id=77)
-        opened_ns = venue.core.clock_ns() // 60_000_000_000 * 60_000_000_000
-        venue.bar(opened_ns, (50_000, 50_010, 49_990, 50_005), 900)
+        opened_ns = venue.core.views[0].bar_opened_ns
+        venue.bar((50_000, 50_010, 49_990, 50_005), 900)
         (trade,) = await asyncio.wait_for(watching[0], 5)
         assert (trade["id"], trade["price"], trade["amount"], trade["side"]) == ("77", 50_000, 0.0025, "sell")
         candles = await asyncio.wait_for(watching[1], 5)

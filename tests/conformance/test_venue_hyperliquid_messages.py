@@ -7,7 +7,8 @@ from typing import Any
 import aiohttp
 import pytest
 
-from tests.conformance.hyperliquid_sandbox import BTC, Json, Sandbox, client_id, run
+from tests.conformance.hyperliquid_sandbox import BTC, Sandbox, client_id, run
+from tests.conformance.local_venue import Json
 from tests.support import shared_data
 
 _FIXTURES = "exchange_fixtures"
@@ -117,12 +118,12 @@ def test_streams_have_the_recorded_shape(name: str):
         subscription["interval"] = confirmed["data"]["subscription"]["interval"] = "1m"
 
     async def scenario(venue: Sandbox) -> None:
-        async with venue.session.ws_connect(venue.address + "/ws") as socket:
+        async with venue.socket() as socket:
             await socket.send_json({"method": "subscribe", "subscription": subscription})
             assert differences(confirmed, await _next(socket, "subscriptionResponse")) == []
             venue.quote(50_100)
             venue.trade(50_100, 3, trade_id=77)
-            venue.bar(venue.core.clock_ns(), (50_000, 50_010, 49_990, 50_005), 900)
+            venue.bar((50_000, 50_010, 49_990, 50_005), 900)
             assert differences(message, await _next(socket, message["channel"])) == []
 
     run(scenario)
@@ -140,7 +141,7 @@ def test_own_streams_tell_in_the_exchanges_words_and_order():
     async def scenario(venue: Sandbox) -> None:
         client = await busy(venue)
         user = client.walletAddress
-        async with venue.session.ws_connect(venue.address + "/ws") as socket:
+        async with venue.socket() as socket:
             for name in ("userFills", "orderUpdates", "userEvents"):
                 await socket.send_json({"method": "subscribe", "subscription": {"type": name, "user": user.upper()}})
             snapshot = (await _next(socket, "userFills"))["data"]
@@ -168,7 +169,7 @@ def test_own_streams_tell_in_the_exchanges_words_and_order():
 
 def test_a_connection_says_what_is_wrong():
     async def scenario(venue: Sandbox) -> None:
-        async with venue.session.ws_connect(venue.address + "/ws") as socket:
+        async with venue.socket() as socket:
             await socket.send_json({"method": "ping"})
             assert await socket.receive_json(timeout=5) == {"channel": "pong"}
             book = {"type": "l2Book", "coin": "BTC"}

@@ -74,6 +74,11 @@ class BinanceFace:
         endpoints = [*self._public_endpoints(), *self._order_endpoints(), *self._account_endpoints()]
         self._endpoints = {(one.method, one.path): one for one in endpoints}
 
+    @property
+    def subscriptions(self) -> list[str]:
+        """The public streams that somebody listens to."""
+        return self._public.names
+
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         served = [web.route(one.method, one.path, self._served(one)) for one in self._endpoints.values()]
         paths = [f"{part}/ws" for part in ("", "/public", "/market", "/private")]

@@ -47,6 +47,11 @@ class PublicStreams:
         self._listeners: dict[str, list[tuple[Stream, bool]]] = {}
         core.market_listeners.append(self._on_update)
 
+    @property
+    def names(self) -> list[str]:
+        """The streams that somebody listens to."""
+        return list(self._listeners)
+
     def subscribe(self, stream: Stream, names: list[str], is_combined: bool) -> None:
         """A combined stream says with every message where it belongs."""
         for name in names:

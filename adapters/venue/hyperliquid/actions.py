@@ -89,12 +89,6 @@ class Actions:
             return {"status": "err", "response": str(refusal)}
         return {"status": "ok", "response": response}
 
-    def stop(self) -> None:
-        """Forget the scheduled cancels."""
-        for schedule in self._schedules.values():
-            schedule.cancel()
-        self._schedules.clear()
-
     def _signer(self, request: requests.Signed) -> CustomerRecord:
         now_ms = self._core.clock_ns() // MS_NS
         vault = request.vaultAddress or ""

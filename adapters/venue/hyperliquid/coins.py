@@ -5,7 +5,7 @@ from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from pathlib import Path
 
-from adapters.configuration import Configuration, Instrument, parse_configuration
+from adapters.configuration import Account, Configuration, Instrument, parse_configuration
 from adapters.errors import UserError
 from engine.kinds import InstrumentKind
 
@@ -96,29 +96,28 @@ class Coin:
         return int(count) if count == int(count) else -1
 
 
-def coins_of(configuration: Configuration) -> list[Coin]:
-    """By asset. Raises UserError where the configuration has what Hyperliquid has not."""
-    if len(configuration.accounts) != 1:
-        raise UserError(f"{configuration.path}: accounts: Hyperliquid has one for everything, found several")
-    account = configuration.accounts[0]
-    return [_coin(configuration, instrument, account.money_decimals) for instrument in configuration.instruments]
+def coins_of(accounts: Sequence[Account], instruments: Sequence[Instrument]) -> list[Coin]:
+    """By asset. Raises UserError where there is what Hyperliquid has not."""
+    if len(accounts) != 1:
+        raise UserError(f"accounts: expected one for everything at Hyperliquid, found {len(accounts)}")
+    return [_coin(instrument, accounts[0].money_decimals) for instrument in instruments]
 
 
 def by_name(coins: Sequence[Coin]) -> dict[str, Coin]:
     return {coin.name: coin for coin in coins}
 
 
-def _coin(configuration: Configuration, instrument: Instrument, money_decimals: int) -> Coin:
+def _coin(instrument: Instrument, money_decimals: int) -> Coin:
     name = instrument.symbol.partition("/")[0]
-    where = f"{configuration.path}: instrument {instrument.symbol}"
+    where = f"instrument {instrument.symbol}"
     if instrument.kind != InstrumentKind.LINEAR or instrument.symbol != f"{name}/{CURRENCY}:{CURRENCY}":
-        raise UserError(f"{where}: Hyperliquid's perpetuals are linear and named like BTC/{CURRENCY}:{CURRENCY}")
+        raise UserError(f"{where}: expected a linear one named like BTC/{CURRENCY}:{CURRENCY} at Hyperliquid")
     if instrument.multiplier != 1:
-        raise UserError(f"{where}: multiplier: expected 1 for Hyperliquid, found {instrument.multiplier}")
+        raise UserError(f"{where}: multiplier: expected 1 at Hyperliquid, found {instrument.multiplier}")
     sign, digits, exponent = instrument.lot_size.normalize().as_tuple()
     assert sign == 0 and isinstance(exponent, int), "a configured lot is a positive number"
     if digits != (1,) or exponent > 0:
-        raise UserError(f"{where}: lot_size: expected 1 or one like 0.01 for Hyperliquid, found {instrument.lot_size}")
+        raise UserError(f"{where}: lot_size: expected 1 or one like 0.01 at Hyperliquid, found {instrument.lot_size}")
     return Coin(name, instrument, -exponent, money_decimals)
 
 

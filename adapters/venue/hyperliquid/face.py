@@ -7,9 +7,8 @@ from typing import Any
 import msgspec
 from aiohttp import web
 
-from adapters.configuration import Configuration
 from adapters.venue.core import VenueCore
-from adapters.venue.faults import Faults, Requests
+from adapters.venue.faults import Requests
 from adapters.venue.hyperliquid.actions import Actions, Unreadable
 from adapters.venue.hyperliquid.coins import coins_of
 from adapters.venue.hyperliquid.outbox import Outbox
@@ -18,6 +17,9 @@ from adapters.venue.hyperliquid.records import CustomerRecord
 from adapters.venue.hyperliquid.signatures import address_of
 from adapters.venue.hyperliquid.subscriptions import Subscriptions
 from adapters.venue.server import Streams
+
+# A client id is taken for as long as its order is open, and no longer.
+CLIENT_ID_KEPT_NS = 0
 
 _UNREADABLE = "Failed to deserialize the JSON body into the target type"
 _ACTIONS_ABOUT: Mapping[str, Requests] = {
@@ -43,22 +45,17 @@ def wallets(count: int) -> list[tuple[str, str]]:
 class HyperliquidFace:
     """Speaks Hyperliquid's protocol for a core whose customers' keys are addresses, as `wallets` makes them."""
 
-    def __init__(self, core: VenueCore, configuration: Configuration, faults: Faults) -> None:
-        """Raises UserError where the configuration has what Hyperliquid has not."""
-        coins = coins_of(configuration)
+    def __init__(self, core: VenueCore, streams: Streams) -> None:
+        """Raises UserError for accounts and instruments that Hyperliquid has no way to state."""
+        coins = coins_of(core.accounts, core.instruments)
         records = {customer.name: CustomerRecord(customer) for customer in core.customers}
         outbox = Outbox(coins, records, self._tell)
         self._questions = Questions(core, coins, records)
         self._actions = Actions(core, coins, records, outbox)
         self._subscriptions = Subscriptions(core, coins, self._questions, self._actions)
-        self._streams = Streams(faults)
+        self._streams = streams
         core.market_listeners.append(self._subscriptions.on_market)
         core.private_listeners.append(outbox.take)
-
-    @property
-    def backlog(self) -> int:
-        """The most messages that wait for one connection to take them."""
-        return self._streams.backlog
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         return [
@@ -86,11 +83,6 @@ class HyperliquidFace:
 
     def server_error(self, status: int) -> web.Response:
         return web.Response(status=status, text="upstream request failed")
-
-    def stop(self) -> None:
-        """End all connections and scheduled actions."""
-        self._actions.stop()
-        self._streams.close()
 
     async def _info(self, request: web.Request) -> web.Response:
         try:

@@ -24,7 +24,6 @@ _OF_USER = ("orderUpdates", "userFills", "userEvents", "clearinghouseState", "sp
 # What is said beside a subscription's own fields when it is confirmed.
 _CONFIRMED_WITH: dict[str, Json] = {"l2Book": {"nSigFigs": None, "mantissa": None}}
 _BAR_INTERVAL = "1m"
-_MS_NS = wire.MS_NS
 
 _encode = msgspec.json.Encoder().encode
 
@@ -33,6 +32,7 @@ class Subscriptions:
     """Who listens to what."""
 
     def __init__(self, core: VenueCore, coins: Sequence[Coin], questions: Questions, actions: Actions) -> None:
+        self._core = core
         self._coins = coins
         self._by_name = by_name(coins)
         self._questions = questions
@@ -147,7 +147,7 @@ class Subscriptions:
         topic = "candle", coin.name, _BAR_INTERVAL
         after = Bar(
             bar.instrument,
-            opened_ns=max(bar.ts_ns, bar.opened_ns + _MS_NS),
+            opened_ns=self._core.views[bar.instrument].bar_opened_ns,
             ts_ns=bar.ts_ns,
             open_ticks=bar.close_ticks,
             high_ticks=bar.close_ticks,
