@@ -1,31 +1,24 @@
 """A venue on loopback with a market that the test moves, and our client connected to it."""
 
 import asyncio
-import inspect
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from decimal import Decimal
 from typing import Any
 
 import numpy as np
 
-from adapters.configuration import Configuration
 from adapters.exchanges import connect
 from adapters.exchanges.client import ExchangeClient
 from adapters.exchanges.client_ids import ClientIds
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.port import Command, Connection, ExchangeInstrument, Keys, OrderQuestion
-from adapters.venue.binanceusdm.face import CLIENT_ID_KEPT_NS, BinanceFace
-from adapters.venue.core import VenueCore, default_keys
-from adapters.venue.defaults import default_configuration
-from adapters.venue.faults import FaultFile, Faults
-from adapters.venue.hyperliquid import HyperliquidFace, wallets
-from adapters.venue.hyperliquid import default_configuration as hyperliquid_configuration
-from adapters.venue.server import Streams, VenueServer
-from engine.kinds import Aggressor, DecisionKind, EventKind, OrderFlag, OrderType, TimeInForce
-from engine.records import BAR, EVENT, MARK_PRICE, OVERLAYS, QUOTE, TRADE
+from engine.kinds import DecisionKind, EventKind, OrderFlag, OrderType, TimeInForce
+from engine.records import EVENT, OVERLAYS, QUOTE
+from tests.conformance.local_venue import PATIENCE_S, SCENARIO_S, Place
+from tests.conformance.local_venue import place as open_place
 
-PATIENCE_S = 5.0
 JOURNAL = "0123456789abcdef0123456789abcdef"
 ACCOUNT = 3
 STREAMS = frozenset(("quotes", "trades", "bars", "marks"))
@@ -33,95 +26,51 @@ STREAMS = frozenset(("quotes", "trades", "bars", "marks"))
 FIRST_INSTRUMENT = 5
 
 
-class Venue:
-    """One exchange's face over a core of its own; BTC stands at 50,000 to 50,001."""
+class Market:
+    """A venue's BTC in whole prices; it stands at 50,000 to 50,001."""
 
-    def __init__(self, exchange: str, faults: list[dict[str, Any]] | None = None) -> None:
-        self.exchange = exchange
-        self.faults = Faults(FaultFile.model_validate({"faults": faults or []}))
-        self.configuration: Configuration = _CONFIGURATIONS[exchange]()
-        self.keys = _keys(exchange)
-        kept_ns = CLIENT_ID_KEPT_NS if exchange == "binanceusdm" else 0
-        self.core = VenueCore(self.configuration, time.time_ns, self.keys, kept_ns, self.faults)
-        self.streams = Streams(self.faults)
-        self.face: Any = self._face()
-        about = self.face.about
-
-        async def waited(request: Any) -> Any:
-            answer = about(request)
-            return await answer if inspect.isawaitable(answer) else answer
-
-        self.face.about = waited
-        self.server = VenueServer(self.face, self.faults)
-        self.address = ""
+    def __init__(self, place: Place) -> None:
+        self.place = place
+        self.exchange = place.venue.exchange
+        self.instruments = place.core.instruments
+        self._tick, self._lot = self.instruments[0].tick_size, self.instruments[0].lot_size
         self.quote(50_000)
 
-    def _face(self) -> Any:
-        if self.exchange == "hyperliquid":
-            return HyperliquidFace(self.core, self.configuration, self.faults)
-        return BinanceFace(self.core, self.streams)
-
-    @property
-    def ticks_in_one(self) -> int:
-        return int(1 / self.configuration.instruments[0].tick_size)
+    def ticks(self, price: int) -> int:
+        return int(price / self._tick)
 
     def lots(self, size: str) -> int:
-        """A size of BTC in lots."""
-        return int(float(size) / float(self.configuration.instruments[0].lot_size) + 0.5)
-
-    def ticks(self, price: int) -> int:
-        return price * self.ticks_in_one
+        return int(Decimal(size) / self._lot)
 
     def quote(self, bid: int, lots: int = 1_000_000) -> None:
-        """BTC at a bid and one more."""
-        self.apply(
-            QUOTE,
-            EventKind.QUOTE,
-            bid_ticks=self.ticks(bid),
-            ask_ticks=self.ticks(bid + 1),
-            bid_lots=lots,
-            ask_lots=lots,
-        )
+        """A bid, and an ask that is one more."""
+        prices = {"bid_ticks": self.ticks(bid), "ask_ticks": self.ticks(bid + 1), "bid_lots": lots, "ask_lots": lots}
+        self.place._apply(QUOTE, EventKind.QUOTE, 0, **prices)
 
     def trade(self, price: int, lots: int, trade_id: int) -> None:
-        ticks = self.ticks(price)
-        self.apply(
-            TRADE,
-            EventKind.TRADE,
-            price_ticks=ticks,
-            quantity_lots=lots,
-            trade_id=trade_id,
-            aggressor=Aggressor.SELLER,
-        )
+        self.place.trade(self.ticks(price), lots, trade_id)
 
     def mark(self, price: int) -> None:
+        self.place.mark(self.ticks(price))
+
+    def bar(self, price: int) -> None:
         ticks = self.ticks(price)
-        self.apply(MARK_PRICE, EventKind.MARK_PRICE, mark_ticks=ticks, index_ticks=ticks)
-
-    def bar(self, opened_ns: int, price: int) -> None:
-        names = ("open_ticks", "high_ticks", "low_ticks", "close_ticks")
-        prices = dict.fromkeys(names, self.ticks(price))
-        self.apply(BAR, EventKind.BAR, ts_exchange_ns=opened_ns, volume_lots=7, source=1, **prices)
-
-    def apply(self, dtype: np.dtype, kind: EventKind, **fields: int) -> None:
-        row = np.zeros(1, dtype)
-        row["kind"] = kind
-        for name, value in fields.items():
-            row[name] = value
-        self.core.apply(row.view(np.uint8))
+        self.place.bar((ticks, ticks, ticks, ticks), 7)
 
     def disconnect(self) -> None:
         """End all websocket connections."""
-        (self.face._streams if self.exchange == "hyperliquid" else self.streams).close()
+        self.place.venue.streams.close()
 
 
 class Client:
     """Our client of the venue's first customer, and everything that it has put into its inbox."""
 
-    def __init__(self, venue: Venue, streams: frozenset[str] = STREAMS, keys: Keys | None = None) -> None:
-        self.venue = venue
+    def __init__(
+        self, place: Place, streams: frozenset[str] = STREAMS, keys: Keys | None = None, journal: str = JOURNAL
+    ) -> None:
+        venue = place.venue
         self.inbox = Inbox(time.time_ns)
-        self.ids = ClientIds(JOURNAL)
+        self.ids = ClientIds(journal)
         key, secret = venue.keys[0]
         is_wallet = venue.exchange == "hyperliquid"
         keys = keys or (Keys("", secret, key) if is_wallet else Keys(key, secret))
@@ -133,9 +82,9 @@ class Client:
                 one.lot_size,
                 one.settlement_currency,
                 one.base_currency,
-                venue.configuration.accounts[0].money_decimals,
+                venue.core.accounts[0].money_decimals,
             )
-            for number, one in enumerate(venue.configuration.instruments)
+            for number, one in enumerate(venue.core.instruments)
         ]
         connection = Connection(ACCOUNT, venue.exchange, keys, venue.address, instruments, streams, self.ids)
         self.exchange: ExchangeClient = connect(connection, self.inbox)  # type: ignore[assignment]
@@ -209,19 +158,8 @@ async def eventually(condition: Callable[[], bool], state: Callable[[], object] 
 
 
 @asynccontextmanager
-async def sandbox(exchange: str, faults: list[dict[str, Any]] | None = None) -> AsyncIterator[Venue]:
-    venue = Venue(exchange, faults)
-    venue.address = await venue.server.start()
-    try:
-        yield venue
-    finally:
-        venue.disconnect()
-        await venue.server.stop()
-
-
-@asynccontextmanager
-async def connected(venue: Venue, **terms: Any) -> AsyncIterator[Client]:
-    client = Client(venue, **terms)
+async def connected(place: Place, **terms: Any) -> AsyncIterator[Client]:
+    client = Client(place, **terms)
     try:
         await client.exchange.open()
         yield client
@@ -231,27 +169,19 @@ async def connected(venue: Venue, **terms: Any) -> AsyncIterator[Client]:
 
 def run(
     exchange: str,
-    scenario: Callable[[Venue, Client], Awaitable[None]],
+    scenario: Callable[[Market, Client], Awaitable[None]],
     faults: list[dict[str, Any]] | None = None,
     streams: frozenset[str] = STREAMS,
 ) -> None:
-    """Play a scenario with a venue and a client of its own."""
+    """Play a scenario with a venue and a client of its own, for a bounded time."""
 
     async def play() -> None:
-        async with sandbox(exchange, faults) as venue, connected(venue, streams=streams) as client:
-            await scenario(venue, client)
+        async with open_place(exchange, faults) as place:
+            market = Market(place)
+            async with connected(place, streams=streams) as client:
+                await asyncio.wait_for(scenario(market, client), SCENARIO_S)
 
     asyncio.run(play())
-
-
-_CONFIGURATIONS: dict[str, Callable[[], Configuration]] = {
-    "binanceusdm": lambda: default_configuration("USDT"),
-    "hyperliquid": hyperliquid_configuration,
-}
-
-
-def _keys(exchange: str) -> list[tuple[str, str]]:
-    return wallets(2) if exchange == "hyperliquid" else default_keys(2)
 
 
 SELL, POST_ONLY, REDUCE_ONLY = OrderFlag.SELL, OrderFlag.POST_ONLY, OrderFlag.REDUCE_ONLY

@@ -25,9 +25,9 @@ class Book:
 
     def take(self, levels: Any) -> Best | None:
         """A snapshot (a list of levels) or a level; returns the best prices, None while a side is empty."""
-        if not isinstance(levels, list) or not levels:
+        if not isinstance(levels, list):
             raise Malformed(f"{levels!r} is no level of a book")
-        if isinstance(levels[0], list):
+        if not levels or isinstance(levels[0], list):
             self._bids.clear()
             self._asks.clear()
             for level in levels:

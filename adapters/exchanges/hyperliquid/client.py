@@ -10,7 +10,7 @@ from typing import Any
 from ccxt.pro.hyperliquid import hyperliquid
 
 from adapters.errors import UserError
-from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade
+from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
 from adapters.exchanges.client import ExchangeClient
 from adapters.exchanges.hyperliquid.errors import only_status
 from adapters.exchanges.hyperliquid.messages import NS_PER_MS, HyperliquidMessages
@@ -21,7 +21,7 @@ from adapters.exchanges.port import Command, Connection, ExchangeInstrument, Ord
 from adapters.exchanges.scales import Scale
 from adapters.exchanges.streams import Stream
 from adapters.exchanges.transport import Answered, Wire, point_to, settings
-from engine.kinds import OrderFlag, RequestFailure
+from engine.kinds import OrderFlag, OrderType, RequestFailure
 from engine.reasons import Reason
 
 _TIMEOUT_MS = 10_000
@@ -104,8 +104,7 @@ class Hyperliquid(ExchangeClient):
             "bars": (Stream.BARS, lambda market: wire.watch_ohlcv(market.instrument.symbol, "1m")),
             "marks": (Stream.MARKS, lambda market: wire.watch_ticker(market.instrument.symbol)),
         }
-        # Market orders are priced from the quotes.
-        wanted = dict(public[name] for name in sorted(self.connection.streams | {"quotes"}))
+        wanted = dict(public[name] for name in sorted(self.connection.streams))
         watches = {stream: partial(self._watch_all, watch) for stream, watch in wanted.items()}
         return {Stream.PRIVATE: self._watch_private, **watches}
 
@@ -164,8 +163,25 @@ class Hyperliquid(ExchangeClient):
     # Commands.
 
     async def place(self, market: Market, command: Command) -> int:
-        status = only_status(await self._act(self._order_action(market, command)))
+        order = self._wire_order(market, command, await self._touch_ticks(market, command))
+        status = only_status(await self._act({"type": "order", "orders": [order], "grouping": "na"}))
         return self._took(market, command, status)
+
+    async def _touch_ticks(self, market: Market, command: Command) -> int:
+        """The best price on the other side, which a market order is priced from; 0 where it needs none."""
+        if command.order_type != OrderType.MARKET:
+            return 0
+        if market.number not in self._messages.touch_ticks:
+            bids, asks = (await self.read(lambda: self._book(market)))["levels"]
+            if not bids or not asks:
+                raise Refused(Reason.EXCHANGE_NO_MARKET)
+            best = market.price.nearest(bids[0]["px"]), market.price.nearest(asks[0]["px"])
+            self._messages.touch_ticks[market.number] = best
+        bid_ticks, ask_ticks = self._messages.touch_ticks[market.number]
+        return bid_ticks if command.order_flags & OrderFlag.SELL else ask_ticks
+
+    async def _book(self, market: Market) -> Any:
+        return await self.wire.publicPostInfo({"type": "l2Book", "coin": market.market_id})
 
     def _took(self, market: Market, command: Command, status: dict[str, Any]) -> int:
         """The id in an answer, which for an order that waits for its trigger may say none."""
@@ -186,7 +202,7 @@ class Hyperliquid(ExchangeClient):
         """The exchange places another order and cancels the old one: its size is what is still to be filled."""
         filled = await self._filled_lots(market, command.order)
         client_id = self.connection.ids.hyperliquid(command.order)
-        order = self._wire_order(market, command._replace(quantity_lots=command.quantity_lots - filled))
+        order = self._wire_order(market, command._replace(quantity_lots=command.quantity_lots - filled), 0)
         self._messages.changing[command.order] = self.orders.exchange_order_id(command.order)
         try:
             action = {"type": "batchModify", "modifies": [{"oid": client_id, "order": order}]}
@@ -195,12 +211,7 @@ class Hyperliquid(ExchangeClient):
             del self._messages.changing[command.order]
         return Amended(command.quantity_lots, command.limit_ticks or command.trigger_ticks)
 
-    def _order_action(self, market: Market, command: Command) -> dict[str, Any]:
-        return {"type": "order", "orders": [self._wire_order(market, command)], "grouping": "na"}
-
-    def _wire_order(self, market: Market, command: Command) -> dict[str, Any]:
-        bid_ticks, ask_ticks = self._messages.touch_ticks.get(market.number, (0, 0))
-        touch_ticks = bid_ticks if command.order_flags & OrderFlag.SELL else ask_ticks
+    def _wire_order(self, market: Market, command: Command, touch_ticks: int) -> dict[str, Any]:
         client_id = self.connection.ids.hyperliquid(command.order)
         return wire_order(market, self._assets[market.number], command, client_id, touch_ticks)
 

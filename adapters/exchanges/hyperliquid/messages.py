@@ -59,8 +59,9 @@ class HyperliquidMessages:
         }
 
     def forget(self) -> None:
-        """After a gap nobody knows how the open candles went on."""
+        """After a gap nobody knows how the open candles went on, and where the market is."""
         self._candles.forget()
+        self.touch_ticks.clear()
 
     def take(self, message: Any) -> bool:
         """True where the message was one for the tape, readable or not."""
