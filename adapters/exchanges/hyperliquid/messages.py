@@ -1,0 +1,202 @@
+"""From Hyperliquid's stream messages, as they are on the wire, to events in the inbox."""
+
+from collections import Counter
+from collections.abc import Callable
+from typing import Any
+
+from adapters.exchanges.answers import FoundOrder, KnownOrders, OwnTrade
+from adapters.exchanges.candles import Candle, Candles
+from adapters.exchanges.client_ids import ClientIds
+from adapters.exchanges.hyperliquid.errors import state
+from adapters.exchanges.inbox import Inbox
+from adapters.exchanges.markets import Market
+from adapters.exchanges.scales import Malformed
+from adapters.exchanges.transport import Unreadable
+from engine.kinds import Aggressor, EventKind, FillFlag
+from engine.reasons import Reason
+
+NS_PER_MS = 1_000_000
+_UNREADABLE = (Malformed, Unreadable, IndexError, KeyError, TypeError, ValueError, OverflowError)
+
+
+class HyperliquidMessages:
+    """Takes messages of all streams of an account. What it cannot read it counts by name, and never raises for it.
+
+    `orderless` is given own trades whose order is not known yet, as they are on the wire.
+    """
+
+    def __init__(
+        self,
+        account: int,
+        inbox: Inbox,
+        markets: dict[str, Market],
+        ids: ClientIds,
+        orders: KnownOrders,
+        counts: Counter[str],
+        own_trade: Callable[[OwnTrade], None],
+        orderless: Callable[[dict[str, Any]], None],
+    ) -> None:
+        self._account = account
+        self._inbox = inbox
+        self._markets = markets
+        self._ids = ids
+        self._orders = orders
+        self._counts = counts
+        self._own_trade = own_trade
+        self._orderless = orderless
+        self._candles = Candles(self._put_bar)
+        # The best bid and ask of each instrument, for what a market order may cost.
+        self.touch_ticks: dict[int, tuple[int, int]] = {}
+        # Orders that are being changed: the exchange cancels the old one and places a new one.
+        self.changing: dict[int, int] = {}
+        self._handlers: dict[str, Callable[[Any], None]] = {
+            "bbo": self._quote,
+            "trades": self._trades,
+            "candle": self._candle,
+            "activeAssetCtx": self._mark,
+            "orderUpdates": self._order_updates,
+            "userFills": self._fills,
+        }
+
+    def forget(self) -> None:
+        """After a gap nobody knows how the open candles went on, and where the market is."""
+        self._candles.forget()
+        self.touch_ticks.clear()
+
+    def take(self, message: Any) -> bool:
+        """True where the message was one for the tape, readable or not."""
+        if not isinstance(message, dict):
+            return False
+        name = message.get("channel")
+        handler = self._handlers.get(name) if isinstance(name, str) else None
+        if handler is None:
+            return False
+        try:
+            handler(message["data"])
+        except _UNREADABLE:
+            self._counts[f"malformed: {name}"] += 1
+        return True
+
+    def _market(self, coin: Any) -> Market | None:
+        market = self._markets.get(coin)
+        if market is None:
+            self._counts["unknown instrument"] += 1
+        return market
+
+    def _quote(self, data: dict[str, Any]) -> None:
+        market = self._market(data["coin"])
+        bid, ask = data["bbo"]
+        # One side is null where nobody offers anything.
+        if market is None or bid is None or ask is None:
+            return
+        price, size = market.price, market.size
+        bid_ticks, ask_ticks = price.nearest(bid["px"]), price.nearest(ask["px"])
+        self.touch_ticks[market.number] = bid_ticks, ask_ticks
+        bid_lots, ask_lots = size.exact(bid["sz"]), size.exact(ask["sz"])
+        self._inbox.quote(market.number, bid_ticks, ask_ticks, bid_lots, ask_lots, data["time"] * NS_PER_MS)
+
+    def _trades(self, data: list[dict[str, Any]]) -> None:
+        for said in data:
+            market = self._market(said["coin"])
+            if market is not None:
+                aggressor = Aggressor.BUYER if said["side"] == "B" else Aggressor.SELLER
+                ticks, lots = market.price.nearest(said["px"]), market.size.exact(said["sz"])
+                ts_ns = said["time"] * NS_PER_MS
+                self._inbox.trade(market.number, ticks, lots, int(said["tid"]), aggressor, ts_ns)
+
+    def _candle(self, data: dict[str, Any]) -> None:
+        market = self._market(data["s"])
+        if market is not None and data["i"] == "1m":
+            price = market.price
+            prices = (
+                price.nearest(data["o"]),
+                price.nearest(data["h"]),
+                price.nearest(data["l"]),
+                price.nearest(data["c"]),
+            )
+            self._candles.take(market.number, Candle(data["t"] * NS_PER_MS, prices, market.volume(data["v"])))
+
+    def _put_bar(self, instrument: int, candle: Candle) -> None:
+        self._inbox.bar(instrument, candle.opened_ns, candle.prices_ticks, candle.volume_lots)
+
+    def _mark(self, data: dict[str, Any]) -> None:
+        market = self._market(data["coin"])
+        context = data["ctx"]
+        if market is not None and context["markPx"] is not None:
+            index = market.mark.nearest(context["oraclePx"] or 0)
+            self._inbox.mark_price(market.number, market.mark.nearest(context["markPx"]), index)
+
+    def _fills(self, data: dict[str, Any]) -> None:
+        # A snapshot repeats what was, further back than anybody asked for.
+        if data.get("isSnapshot"):
+            return
+        for said in data["fills"]:
+            market = self._market(said["coin"])
+            if market is None:
+                continue
+            trade = self.own_trade_of(market, said)
+            if trade is None:
+                self._orderless(said)
+            else:
+                self._own_trade(trade)
+
+    def own_trade_of(self, market: Market, said: dict[str, Any], order: int | None = None) -> OwnTrade | None:
+        """An own trade, from a stream or an answer; None where its order is not known. Raises Malformed."""
+        if said.get("cloid"):
+            order = self._ids.order_of_hyperliquid(said["cloid"])
+        elif order is None:
+            order = self._orders.order(market.number, int(said["oid"]))
+        if order is None:
+            return None
+        flags = (FillFlag.SELL if said["side"] == "A" else 0) | (0 if said["crossed"] else FillFlag.MAKER)
+        ticks, lots = market.price.nearest(said["px"]), market.size.exact(said["sz"])
+        fee, ts_ns = self._fee(market, said), said["time"] * NS_PER_MS
+        return OwnTrade(order, market.number, int(said["tid"]), ticks, lots, fee, flags, ts_ns)
+
+    def _fee(self, market: Market, said: dict[str, Any]) -> int:
+        if said.get("feeToken", market.instrument.settlement_currency) != market.instrument.settlement_currency:
+            self._counts["fees in other currencies"] += 1
+            return 0
+        return market.money.nearest(said["fee"])
+
+    def _order_updates(self, data: list[dict[str, Any]]) -> None:
+        for said in data:
+            market = self._market(said["order"]["coin"])
+            if market is not None:
+                self._order_update(said, market)
+
+    def _order_update(self, said: dict[str, Any], market: Market) -> None:
+        newest = self._orders.exchange_order_id(self._ids.order_of_hyperliquid(said["order"].get("cloid") or ""))
+        found = self.found(market, said)
+        if found.order == 0:
+            self._counts["foreign orders"] += 1
+            return
+        replaced = newest > found.exchange_order_id or self.changing.get(found.order) == found.exchange_order_id
+        # A filled order's fills say so; what was replaced by a change goes on under another id.
+        if (found.kind == EventKind.ORDER_ACCEPTED and not found.is_open) or (not found.is_open and replaced):
+            return
+        triggered = said["status"] == "triggered"
+        self._inbox.order_report(
+            EventKind.ORDER_TRIGGERED if triggered else found.kind,
+            self._account,
+            market.number,
+            found.order,
+            found.exchange_order_id,
+            found.reason,
+            ts_exchange_ns=found.ts_ns,
+        )
+
+    def found(self, market: Market, said: dict[str, Any]) -> FoundOrder:
+        """An order and its status, from a stream or an answer. Raises Malformed."""
+        row = said["order"]
+        exchange_order_id = int(row["oid"])
+        order = self._ids.order_of_hyperliquid(row.get("cloid") or "")
+        kind, reason, is_open = state(said["status"])
+        if is_open or self._orders.exchange_order_id(order) < exchange_order_id:
+            self._orders.remember(market.number, exchange_order_id, order)
+        ts_ns = int(said.get("statusTimestamp") or row["timestamp"]) * NS_PER_MS
+        whole, left = market.size.exact(row["origSz"]), market.size.exact(row["sz"])
+        # What is left of an immediate order has no status of its own.
+        if reason == Reason.EXCHANGE_CANCELED_ON_REQUEST and row.get("tif") == "Ioc" and left < whole:
+            reason = Reason.EXCHANGE_IOC_REMAINDER
+        return FoundOrder(order, market.number, exchange_order_id, kind, reason, ts_ns, is_open)
