@@ -35,7 +35,8 @@ _ASK_AGAIN_S = (0.5, 1.0, 2.0, 5.0)
 # Exchanges' clocks are not ours: own trades are asked for from so long before the tape's end.
 _TRADES_OVERLAP_NS = 60_000_000_000
 _LAST_ANSWERS_WITHIN_S = 5.0
-_IN_DOUBT = (
+# Orders of which the exchange may know something else than the tape.
+IN_DOUBT = (
     OrderStatus.PENDING,
     OrderStatus.SENT,
     OrderStatus.ACCEPTED,
@@ -90,6 +91,8 @@ class Daemon:
     _written: list[tuple[int, Bytes, Bytes, Mapping[int, int], float]] = field(default_factory=list)
     _last_request: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
     _doubted: set[int] = field(default_factory=set)
+    # When the first event of the batch arrived.
+    _batch_ts_ns: int = 0
     _commit_due_s: float = 0.0
     _snapshot_seq: int = 0
     _failure: BaseException | None = None
@@ -115,6 +118,8 @@ class Daemon:
             await self._trade(helpers)
         except Exception as failure:
             self._failure = self._failure or failure
+            if self.operations is not None:
+                self.operations.stopped(type(failure).__name__)
         finally:
             for helper in helpers:
                 helper.cancel()
@@ -168,7 +173,7 @@ class Daemon:
     def _since_ns(self, ts_ns: int) -> int:
         return max(ts_ns - _TRADES_OVERLAP_NS, self.began_ts_ns)
 
-    def questions(self, account: int, statuses: Sequence[OrderStatus] = _IN_DOUBT) -> list[OrderQuestion]:
+    def questions(self, account: int, statuses: Sequence[OrderStatus] = IN_DOUBT) -> list[OrderQuestion]:
         """The orders of an account that are of these statuses, by number."""
         orders = self.session.engine.view(self.session.state).orders
         chosen = orders[
@@ -255,6 +260,7 @@ class Daemon:
     def _take_batch(self) -> None:
         first = self.session.unwritten_events == 0
         events, documents = self.inbox.take(_BATCH_EVENTS)
+        self._batch_ts_ns = int(events.view(EVENT)["ts_ns"][0])
         if first:
             self._commit_due_s = time.monotonic() + _COMMIT_WITHIN_S
         self._waiting += self.session.take(events, documents)
@@ -288,6 +294,8 @@ class Daemon:
             return
         for command in commands:
             self._hand_over(command)
+        if commands and self.operations is not None:
+            self.operations.metrics.observe_command((self.inbox.now_ns() - self._batch_ts_ns) / 1e9)
         if due:
             self._keep_snapshot()
 

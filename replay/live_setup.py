@@ -179,6 +179,12 @@ def _keys(section: ConnectionSection, configuration: Configuration, sending: Sen
     return Keys("", "") if sending is Sending.PAPER else load_keys(section, configuration.directory)
 
 
+def secrets_of(configuration: Configuration, sending: Sending) -> list[str]:
+    """All that must never be shown."""
+    found = [_keys(section, configuration, sending) for section in live_of(configuration).connections]
+    return [secret for keys in found for secret in (keys.key, keys.secret, keys.wallet) if secret]
+
+
 def _opening(
     configuration: Configuration, began_ns: int, sending: Sending
 ) -> Callable[[Bytes], tuple[Bytes, Mapping[int, Document]]]:

@@ -171,6 +171,45 @@ def bench(
 
 
 @app.command
+def live(configuration: Path, /, *, journal: Path | None = None, dry_run: bool = False, paper: bool = False) -> int:
+    """Trade at the exchanges of a configuration's [live] section, until interrupted.
+
+    Started on a journal that is there already, it goes on where that ends: whatever ended it, it finds out from the
+    exchanges what became of its orders, and continues.
+
+    Parameters
+    ----------
+    configuration
+        The run's TOML file.
+    journal
+        The journal's folder; journals/NAME where not given, with the name of the run.
+    dry_run
+        Put the commands onto the tape and send none of them.
+    paper
+        Send the commands to the simulated exchange, over live market data.
+    """
+    from adapters.cli.live import live as run
+
+    return run(configuration, journal, dry_run, paper)
+
+
+@app.command
+def recover(journal: Path, /, *, check: bool = False, output: Output = "table") -> int:
+    """Print what a restart of a live journal would find, and what it would ask the exchanges. Sends nothing.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    check
+        Verify the whole tape too, as verify does.
+    """
+    from adapters.cli.live import recover as run
+
+    return run(journal, check, output)
+
+
+@app.command
 def venue(
     *,
     exchange: Literal["binanceusdm", "bitfinex", "hyperliquid"],

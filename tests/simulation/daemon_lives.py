@@ -147,6 +147,8 @@ class Life:
                 market.cancel()
                 world.core.market_listeners.clear()
                 world.core.private_listeners.clear()
+                if daemon.operations is not None:
+                    await daemon.operations.close()
                 if self.killed:
                     # What closing a journal adds must not be there.
                     daemon.journal._has_grown = False
