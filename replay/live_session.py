@@ -99,6 +99,11 @@ class LiveSession:
         self._market = np.zeros(0, dtype=np.uint8)
         self._on_event = binding.on_event if INTERPRETED else binding.on_event.address
 
+    def warm_up(self) -> None:
+        """Load or compile the loop, which takes up to half a minute once, before there is anything to miss."""
+        self._give(np.zeros(0, np.uint8))
+        self._advance()
+
     # Coming back
 
     def recover(self, reader: JournalReader, progress: Callable[[int], None] | None = None) -> Recovered:

@@ -70,6 +70,7 @@ def open_daemon(
     check_capacities(configuration, limits)
     began_ns = clock_ns()
     session = _session(configuration, sending, limits)
+    session.warm_up()
     recovered, in_force = Recovered(0, 0, 0, 0), configuration.in_force
     if (folder / "data.mdb").exists():
         began_ns, recovered, in_force = _come_back(configuration, folder, sending, session, limits)
