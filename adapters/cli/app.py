@@ -140,7 +140,7 @@ def bench(
 @app.command
 def venue(
     *,
-    exchange: Literal["binanceusdm", "hyperliquid"],
+    exchange: Literal["binanceusdm", "bitfinex", "hyperliquid"],
     data: Path | None = None,
     speed: str = "1",
     port: int = 0,

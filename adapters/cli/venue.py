@@ -16,11 +16,13 @@ if TYPE_CHECKING:
 def venue(exchange: str, data: Path | None, speed: str, port: int, faults: Path | None, output: str) -> int:
     """Serve a venue until it is interrupted. Raises TapefoldError."""
     prepare_engine("drive")
+    import uvloop
+
     from adapters.venue.faults import load_faults
     from adapters.venue.local import LocalVenue
 
     rules = load_faults(faults) if faults is not None else None
-    return asyncio.run(_serve(LocalVenue(exchange, data, _factor(speed), rules), port, output))
+    return uvloop.run(_serve(LocalVenue(exchange, data, _factor(speed), rules), port, output))
 
 
 async def _serve(local: "LocalVenue", port: int, output: str) -> int:

@@ -1,6 +1,7 @@
 """The venue without a protocol: customers, one market for all of them, and who listens to what happens."""
 
 import hashlib
+import struct
 from collections.abc import Callable, Iterator, Sequence
 from itertools import count
 
@@ -18,6 +19,12 @@ from engine.records import EVENT, QUOTE
 DAY_NS = 86_400 * 10**9
 CUSTOMERS = 2
 _ABOUT = {Quote: Messages.QUOTES, Trade: Messages.TRADES, Bar: Messages.BARS, Mark: Messages.MARKS}
+
+# Where a record's time, kind and instrument stand, for whom a view of the record would take too long.
+_STAMP = struct.Struct("<q")
+assert EVENT.fields is not None
+_KIND_BYTE = EVENT.fields["kind"][1]
+_INSTRUMENT_BYTES = slice(EVENT.fields["instrument"][1], EVENT.fields["instrument"][1] + 2)
 
 Bytes = NDArray[np.uint8]
 
@@ -97,12 +104,12 @@ class VenueCore:
         A bar is from the one before it up to now, whatever its record says: times are the venue's own.
         The public hears of it before customers hear what it did to their orders.
         """
-        event = row.view(EVENT)
+        data = row.data
         now_ns = self.clock_ns()
-        event["ts_ns"] = now_ns
-        instrument = int(event["instrument"][0])
-        if event["kind"][0] == EventKind.BAR:
-            event["ts_exchange_ns"] = self.views[instrument].bar_opened_ns
+        _STAMP.pack_into(data, 0, now_ns)
+        kind, instrument = data[_KIND_BYTE], int.from_bytes(data[_INSTRUMENT_BYTES], "little")
+        if kind == EventKind.BAR:
+            _STAMP.pack_into(data, _STAMP.size, self.views[instrument].bar_opened_ns)
         self._updates += 1
         update = read_update(row, self._updates)
         if isinstance(update, Quote):
@@ -111,12 +118,11 @@ class VenueCore:
             self.views[instrument].take(update)
             for listener in self.market_listeners:
                 listener(update)
-        if event["kind"][0] == EventKind.FUNDING:
-            for customer in self.customers:
-                customer.funding(row, instrument, now_ns)
-            return
         for customer in self.customers:
-            customer.market(row)
+            if kind == EventKind.FUNDING:
+                customer.funding(row, instrument, now_ns)
+            else:
+                customer.market(row)
 
     def pass_time(self) -> None:
         """Let what is due by the clock happen where no market record comes: orders good till a time expire."""

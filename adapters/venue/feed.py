@@ -13,7 +13,7 @@ from adapters.market_data.rows import Events
 from adapters.venue.core import VenueCore
 from adapters.venue.random_walk import random_walk
 from engine.kinds import EventKind
-from engine.records import BAR, EVENT, EVENT_BYTES, QUOTE
+from engine.records import BAR, EVENT_BYTES, QUOTE
 
 # As fast as it goes, but with room between for the venue's clients.
 _PAUSE_EVENTS = 20
@@ -57,8 +57,7 @@ class Feed:
         start_ns = self._core.clock_ns()
         first_ns: int | None = None
         for chunk in self._chunks:
-            for row in self._rows(chunk):
-                ts_ns = int(row.view(np.int64)[0])
+            for ts_ns, row in self._rows(chunk):
                 first_ns = ts_ns if first_ns is None else first_ns
                 await self._wait(start_ns, ts_ns - first_ns)
                 self._core.apply(row)
@@ -80,15 +79,18 @@ class Feed:
             while self._backlog() > _BACKLOG_MAX:
                 await asyncio.sleep(_BACKLOG_PAUSE_S)
 
-    def _rows(self, chunk: Events) -> Iterator[Bytes]:
-        """Every record as 64 bytes; a bar of which nothing finer is known as quotes along its path, and then itself."""
+    def _rows(self, chunk: Events) -> Iterator[tuple[int, Bytes]]:
+        """Every record with its time; a bar of which nothing finer is known as quotes along its path, and then itself.
+
+        The rows may be written to.
+        """
         data = np.ascontiguousarray(chunk).view(np.uint8).copy()
-        for start in range(0, len(data), EVENT_BYTES):
-            row = data[start : start + EVENT_BYTES]
-            event = row.view(EVENT)
-            if event["kind"][0] == EventKind.BAR and not self._has_path[int(event["instrument"][0])]:
-                yield from _path(row)
-            yield row
+        columns = (chunk[name].tolist() for name in ("ts_ns", "kind", "instrument"))
+        for place, (ts_ns, kind, instrument) in enumerate(zip(*columns, strict=True)):
+            row = data[place * EVENT_BYTES : (place + 1) * EVENT_BYTES]
+            if kind == EventKind.BAR and not self._has_path[instrument]:
+                yield from ((ts_ns, quote) for quote in _path(row))
+            yield ts_ns, row
 
 
 def _path(bar_row: Bytes) -> Iterator[Bytes]:

@@ -9,6 +9,7 @@ from typing import NamedTuple
 
 from adapters.configuration import Configuration, load_configuration
 from adapters.venue.binanceusdm import BinanceFace
+from adapters.venue.bitfinex import BitfinexFace
 from adapters.venue.core import CUSTOMERS, VenueCore, default_keys
 from adapters.venue.defaults import default_configuration
 from adapters.venue.faults import Faults
@@ -29,6 +30,7 @@ class _Exchange(NamedTuple):
 
 _EXCHANGES = {
     "binanceusdm": _Exchange(lambda: default_configuration("USDT"), default_keys, 0, BinanceFace),
+    "bitfinex": _Exchange(lambda: default_configuration("USDT", "0"), default_keys, 0, BitfinexFace),
     "hyperliquid": _Exchange(hyperliquid_configuration, wallets, CLIENT_ID_KEPT_NS, HyperliquidFace),
 }
 EXCHANGES = tuple(_EXCHANGES)

@@ -112,7 +112,7 @@ class OrderUpdate(NamedTuple):
 
 
 class FundingUpdate(NamedTuple):
-    """An account was paid (or paid, below zero) funding on a position."""
+    """An account has received funding on a position, or paid it where the amount is below zero."""
 
     customer: str
     account: int

@@ -1,6 +1,7 @@
 """A seeded market without data: quotes, trades, marks and one-minute bars that hang together."""
 
 import random
+import struct
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
@@ -10,7 +11,10 @@ import numpy as np
 from adapters.configuration import Instrument
 from adapters.market_data.rows import Events
 from engine.kinds import Aggressor, EventKind
-from engine.records import BAR, EVENT, MARK_PRICE, QUOTE, TRADE
+from engine.records import EVENT, EVENT_BYTES
+
+_EVENT = struct.Struct("<qqBBHHHqqqqq")
+assert _EVENT.size == EVENT_BYTES
 
 _STEP_NS = 100_000_000
 _STEPS_PER_CHUNK = 100
@@ -43,16 +47,16 @@ def random_walk(instruments: Sequence[Instrument], seed: int) -> Iterator[Events
     walks = [_start(instrument) for instrument in instruments]
     step = 0
     while True:
-        rows: list[np.ndarray] = []
+        rows: list[bytes] = []
         for _ in range(_STEPS_PER_CHUNK):
             step += 1
             for walk in walks:
                 rows += _quote_and_trade(walk, step, chance)
                 if step % _STEPS_PER_MARK == 0:
-                    rows.append(_row(MARK_PRICE, EventKind.MARK_PRICE, walk, step, mark_ticks=walk.bid_ticks))
+                    rows.append(_row(EventKind.MARK_PRICE, walk, step, walk.bid_ticks))
                 if step % _STEPS_PER_BAR == 0:
                     rows.append(_bar(walk, step))
-        yield np.concatenate(rows).view(EVENT)
+        yield np.frombuffer(b"".join(rows), EVENT)
 
 
 def _start(instrument: Instrument) -> _Walk:
@@ -63,22 +67,12 @@ def _start(instrument: Instrument) -> _Walk:
     return _Walk(instrument.number, ticks, max(int(ticks * _MOVE), 1), shown)
 
 
-def _quote_and_trade(walk: _Walk, step: int, chance: random.Random) -> Iterator[np.ndarray]:
+def _quote_and_trade(walk: _Walk, step: int, chance: random.Random) -> Iterator[bytes]:
     moved = chance.randint(-walk.move_ticks, walk.move_ticks)
     walk.bid_ticks = max(walk.bid_ticks + moved, 1)
     ask = walk.bid_ticks + 1
-    sizes = [chance.randint(walk.shown_lots // 2 + 1, walk.shown_lots * 2) for _ in range(2)]
-    yield _row(
-        QUOTE,
-        EventKind.QUOTE,
-        walk,
-        step,
-        bid_ticks=walk.bid_ticks,
-        ask_ticks=ask,
-        bid_lots=sizes[0],
-        ask_lots=sizes[1],
-        exchange_sequence=step,
-    )
+    bid_lots, ask_lots = (chance.randint(walk.shown_lots // 2 + 1, walk.shown_lots * 2) for _ in range(2))
+    yield _row(EventKind.QUOTE, walk, step, walk.bid_ticks, ask, bid_lots, ask_lots, step)
     if chance.random() < 0.5:
         buys = chance.random() < 0.5
         walk.trades += 1
@@ -86,32 +80,18 @@ def _quote_and_trade(walk: _Walk, step: int, chance: random.Random) -> Iterator[
         walk.bar_ticks.append(price)
         walk.bar_lots += lots
         aggressor = Aggressor.BUYER if buys else Aggressor.SELLER
-        fields = {"price_ticks": price, "quantity_lots": lots, "trade_id": walk.trades, "aggressor": aggressor}
-        yield _row(TRADE, EventKind.TRADE, walk, step, **fields)
+        yield _row(EventKind.TRADE, walk, step, price, lots, walk.trades, detail=aggressor)
 
 
-def _bar(walk: _Walk, step: int) -> np.ndarray:
+def _bar(walk: _Walk, step: int) -> bytes:
     prices = walk.bar_ticks or [walk.bid_ticks]
-    row = _row(
-        BAR,
-        EventKind.BAR,
-        walk,
-        step,
-        source=_BARS_SOURCE,
-        ts_exchange_ns=(step - _STEPS_PER_BAR) * _STEP_NS,
-        open_ticks=prices[0],
-        high_ticks=max(prices),
-        low_ticks=min(prices),
-        close_ticks=prices[-1],
-        volume_lots=walk.bar_lots,
-    )
+    path = prices[0], max(prices), min(prices), prices[-1]
+    row = _row(EventKind.BAR, walk, step, *path, walk.bar_lots, source=_BARS_SOURCE)
     walk.bar_ticks, walk.bar_lots = [], 0
     return row
 
 
-def _row(dtype: np.dtype, kind: EventKind, walk: _Walk, step: int, **fields: int) -> np.ndarray:
-    row = np.zeros(1, dtype)
-    row["ts_ns"], row["kind"], row["instrument"] = step * _STEP_NS, kind, walk.number
-    for name, value in fields.items():
-        row[name] = value
-    return row.view(EVENT)
+def _row(kind: EventKind, walk: _Walk, step: int, *words: int, detail: int = 0, source: int = 0) -> bytes:
+    """A record with the words of its kind, as `engine.records` has them; a bar's opening is the venue's to say."""
+    filled = (*words, 0, 0, 0, 0, 0)[:5]
+    return _EVENT.pack(step * _STEP_NS, 0, kind, detail, source, walk.number, 0, *filled)

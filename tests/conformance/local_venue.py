@@ -4,6 +4,7 @@ import asyncio
 import time
 from collections.abc import AsyncIterator, Awaitable, Callable
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 import ccxt.pro
@@ -23,14 +24,14 @@ Json = dict[str, Any]
 class Place:
     """A venue and its clients."""
 
-    def __init__(self, exchange: str, faults: list[Json], seed: int = 1) -> None:
+    def __init__(self, exchange: str, faults: list[Json], seed: int = 1, data: Path | None = None) -> None:
         rules = Faults(FaultFile.model_validate({"seed": seed, "faults": faults}))
-        self.venue = LocalVenue(exchange, faults=rules, plays=False)
+        self.venue = LocalVenue(exchange, data, faults=rules, plays=False)
         self.core = self.venue.core
         self._clients: list[Any] = []
 
-    def quote(self, bid_ticks: int, lots: int = 1_000_000, instrument: int = 0) -> None:
-        prices = {"bid_ticks": bid_ticks, "ask_ticks": bid_ticks + 1, "bid_lots": lots, "ask_lots": lots}
+    def quote(self, bid_ticks: int, lots: int = 1_000_000, instrument: int = 0, spread: int = 1) -> None:
+        prices = {"bid_ticks": bid_ticks, "ask_ticks": bid_ticks + spread, "bid_lots": lots, "ask_lots": lots}
         self._apply(QUOTE, EventKind.QUOTE, instrument, **prices)
 
     def trade(self, price_ticks: int, lots: int, trade_id: int, instrument: int = 0) -> None:
@@ -77,9 +78,9 @@ def _turned(tree: Any, address: str) -> Any:
     if isinstance(tree, dict):
         return {name: _turned(branch, address) for name, branch in tree.items()}
     scheme, _, rest = tree.partition("://")
-    path = rest.partition("/")[2]
+    path = "".join(rest.partition("/")[1:])
     host = address.partition("://")[2]
-    return f"{scheme.rstrip('s') if scheme.startswith('http') else 'ws'}://{host}/{path}".rstrip("/")
+    return f"{scheme.rstrip('s') if scheme.startswith('http') else 'ws'}://{host}{path}"
 
 
 def _leaves(tree: Any) -> list[str]:
@@ -87,8 +88,10 @@ def _leaves(tree: Any) -> list[str]:
 
 
 @asynccontextmanager
-async def place(exchange: str, faults: list[Json] | None = None, seed: int = 1) -> AsyncIterator[Place]:
-    opened = Place(exchange, faults or [], seed)
+async def place(
+    exchange: str, faults: list[Json] | None = None, seed: int = 1, data: Path | None = None
+) -> AsyncIterator[Place]:
+    opened = Place(exchange, faults or [], seed, data)
     await opened.venue.start()
     try:
         yield opened
@@ -97,12 +100,16 @@ async def place(exchange: str, faults: list[Json] | None = None, seed: int = 1) 
 
 
 def run(
-    exchange: str, scenario: Callable[[Place], Awaitable[None]], faults: list[Json] | None = None, seed: int = 1
+    exchange: str,
+    scenario: Callable[[Place], Awaitable[None]],
+    faults: list[Json] | None = None,
+    seed: int = 1,
+    data: Path | None = None,
 ) -> None:
     """Play a scenario at a venue of its own, for a bounded time."""
 
     async def play() -> None:
-        async with place(exchange, faults, seed) as opened:
+        async with place(exchange, faults, seed, data) as opened:
             await asyncio.wait_for(scenario(opened), SCENARIO_S)
 
     asyncio.run(play())

@@ -361,3 +361,69 @@ def test_sizes_cut_by_a_fault_fill_in_parts() -> None:
         assert len(await client.fetch_my_trades(BTC)) == 3
 
     play(scenario, [{"kind": "partial_fill", "probability": 1.0, "lots": 1}])
+
+
+def test_an_answer_that_does_not_come_or_makes_no_sense() -> None:
+    async def scenario(place: Place, client: Any) -> None:
+        client.timeout = 300
+        with pytest.raises(ccxt.RequestTimeout):
+            await client.create_order(BTC, "limit", "buy", 0.01, 49_000, {"clientOrderId": "tf-8"})
+        client.timeout = 3_000
+        # The client library takes it for an order of which nothing is known.
+        odd = await client.create_order(BTC, "limit", "buy", 0.01, 49_000, {"clientOrderId": "tf-9"})
+        assert odd["id"] is None
+        opened = await client.fetch_open_orders(BTC)
+        assert [order["clientOrderId"] for order in opened] == ["tf-8", "tf-9"]
+
+    play(
+        scenario,
+        [
+            {"kind": "hang", "on": "order", "at": [1], "duration_ms": 2_000},
+            {"kind": "malformed", "on": "order", "at": [2]},
+        ],
+    )
+
+
+def test_a_late_cancel_finds_its_order_filled() -> None:
+    async def scenario(place: Place, client: Any) -> None:
+        order = await client.create_order(BTC, "limit", "buy", 0.01, 49_000)
+        canceling = asyncio.create_task(refused(client.cancel_order(order["id"], BTC)))
+        await asyncio.sleep(0.05)
+        place.quote(480_000)
+        assert await canceling == -2011
+        assert (await client.fetch_order(order["id"], BTC))["status"] == "closed"
+
+    play(scenario, [{"kind": "delay_request", "on": "cancel", "at": [1], "delay_ms": 300}])
+
+
+def test_a_half_open_connection_says_nothing_more() -> None:
+    async def scenario(place: Place, client: Any) -> None:
+        key = (await client.fapiPrivatePostListenKey())["listenKey"]
+        address = place.venue.address.replace("http", "ws") + f"/private/ws?listenKey={key}"
+        async with aiohttp.ClientSession() as session, session.ws_connect(address, autoping=False) as socket:
+            await client.create_order(BTC, "limit", "buy", 0.01, 49_000)
+            await socket.ping()
+            assert (await asyncio.wait_for(socket.receive(), 2)).type == aiohttp.WSMsgType.TEXT
+            assert (await asyncio.wait_for(socket.receive(), 2)).type == aiohttp.WSMsgType.PONG
+            await client.create_order(BTC, "limit", "buy", 0.01, 49_000)
+            await socket.ping()
+            with pytest.raises(asyncio.TimeoutError):
+                await asyncio.wait_for(socket.receive(), 0.3)
+
+    play(scenario, [{"kind": "half_open", "on": "orders", "at": [2]}])
+
+
+def test_a_listen_key_that_has_expired_is_told_and_gone() -> None:
+    async def scenario(place: Place, client: Any) -> None:
+        key = (await client.fapiPrivatePostListenKey())["listenKey"]
+        address = place.venue.address.replace("http", "ws") + f"/private/ws?listenKey={key}"
+        async with aiohttp.ClientSession() as session, session.ws_connect(address) as socket:
+            now_ns = place.core.clock_ns
+            place.core.clock_ns = lambda: now_ns() + 3_600 * 10**9
+            late = place.client()
+            late.nonce = lambda: late.milliseconds() + 3_600_000
+            assert await refused(late.fapiPrivatePutListenKey()) == -1125
+            told = await asyncio.wait_for(socket.receive_json(), 2)
+            assert (told["e"], told["listenKey"]) == ("listenKeyExpired", key)
+
+    play(scenario)

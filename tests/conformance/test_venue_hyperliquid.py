@@ -6,7 +6,7 @@ from typing import Any
 import ccxt.pro
 import pytest
 
-from adapters.venue.hyperliquid import actions
+from adapters.venue.hyperliquid import actions, orders
 from tests.conformance.hyperliquid_sandbox import BTC, ETH, Sandbox, client_id, run
 from tests.conformance.local_venue import eventually
 
@@ -83,7 +83,26 @@ def test_trades_position_and_money_agree():
         assert balance["USDC"]["total"] == pytest.approx(100_000 + 100 + 300 - 11.25 - 1.485)
         assert balance["USDC"]["used"] == pytest.approx(0.3 * 49_000 / 40)
         assert (await client.fetch_order(resting["id"], BTC))["status"] == "closed"
+        assert balance["info"]["marginSummary"]["totalRawUsd"] == "115087.265"
         assert await venue.client(1).fetch_positions() == []
+        span = {"startTime": first["timestamp"] + 1, "endTime": since[0]["timestamp"]}
+        fills = {"type": "userFillsByTime", "user": client.walletAddress}
+        assert [fill["tid"] for fill in await venue.ask(fills | span)] == [int(since[0]["id"])]
+        assert await venue.ask(fills | {"startTime": 0, "endTime": first["timestamp"] - 1}) == []
+
+    run(scenario)
+
+
+def test_funding_is_paid_and_can_be_asked_for():
+    async def scenario(venue: Sandbox) -> None:
+        client = venue.client()
+        await client.create_order(BTC, "market", "sell", 0.5, 50_000)
+        before = (await client.fetch_balance())["USDC"]["total"]
+        venue.funding(rate_ppb=100_000)
+        (paid,) = await client.fetch_funding_history(BTC, since=0)
+        assert (paid["symbol"], paid["amount"], paid["rate"]) == (BTC, 2.5, 0.0001)
+        assert (await client.fetch_balance())["USDC"]["total"] == pytest.approx(before + 2.5)
+        assert await client.fetch_funding_history(BTC, since=paid["timestamp"] + 1) == []
 
     run(scenario)
 
@@ -187,6 +206,19 @@ def test_a_client_id_is_taken_while_its_order_is_open():
     run(scenario)
 
 
+def test_a_cancel_names_its_asset_and_any_spelling_of_the_client_id():
+    async def scenario(venue: Sandbox) -> None:
+        ours = "0x" + "ab" * 16
+        await venue.client().create_order(BTC, "limit", "buy", 0.01, 49_000, {"clientOrderId": ours})
+        now_ms = venue.core.clock_ns() // 1_000_000
+        for asset, status in ((1, {"error": f"{orders._NOT_OPEN} asset=1"}), (0, "success")):
+            cancel = {"asset": asset, "cloid": ours.upper().replace("X", "x")}
+            answer = await venue.act({"type": "cancelByCloid", "cancels": [cancel]}, now_ms + asset)
+            assert answer["response"]["data"]["statuses"] == [status]
+
+    run(scenario)
+
+
 def test_an_order_that_cannot_be_replaced_is_gone():
     async def scenario(venue: Sandbox) -> None:
         client = venue.client()
@@ -241,7 +273,10 @@ def test_everything_is_canceled_when_nobody_postpones_it(monkeypatch: pytest.Mon
             await client.cancel_all_orders_after(1_000)
         monkeypatch.setattr(actions, "_SCHEDULE_AHEAD_MIN_MS", 0)
         placed = await client.create_order(BTC, "limit", "buy", 0.01, 49_000)
+        await client.cancel_all_orders_after(100)
         await client.cancel_all_orders_after(60_000)
+        await asyncio.sleep(0.2)
+        assert len(await client.fetch_open_orders()) == 1
         await client.cancel_all_orders_after(100)
         customer = venue.core.customers[0]
         await eventually(lambda: not customer.open_orders())

@@ -1,6 +1,7 @@
 """The market in Binance's words: answers to questions, and the messages of the public streams."""
 
-from typing import Any
+from collections.abc import Callable
+from typing import Any, NamedTuple
 
 import msgspec
 
@@ -174,28 +175,36 @@ class MarketAnswers:
         }
 
 
-def messages_of(symbol: Symbol, update: MarketUpdate) -> list[tuple[Messages, tuple[str, ...], str]]:
-    """The messages that tell of an update: what they are about, the streams that carry them, and their text."""
+class Message(NamedTuple):
+    """What a message is about, the streams that carry it, and its text, which is made for those who listen."""
+
+    about: Messages
+    streams: tuple[str, ...]
+    text: Callable[[], str]
+
+
+def messages_of(symbol: Symbol, update: MarketUpdate) -> list[Message]:
+    """The messages that tell of an update."""
     name = symbol.name.lower()
     if isinstance(update, Quote):
-        return [(Messages.QUOTES, (f"{name}@bookTicker", "!bookTicker"), _quote_text(symbol, update))]
+        return [Message(Messages.QUOTES, (f"{name}@bookTicker", "!bookTicker"), lambda: _quote_text(symbol, update))]
     if isinstance(update, Trade):
         return [
-            (Messages.TRADES, (f"{name}@aggTrade",), _encoded(_event("aggTrade", symbol, update, _aggregate))),
-            (Messages.TRADES, (f"{name}@trade",), _trade_text(symbol, update)),
+            Message(Messages.TRADES, (f"{name}@aggTrade",), lambda: _aggregate_text(symbol, update)),
+            Message(Messages.TRADES, (f"{name}@trade",), lambda: _trade_text(symbol, update)),
         ]
     if isinstance(update, Mark):
-        text = _mark_text(symbol, update)
+        one = (f"{name}@markPrice", f"{name}@markPrice@1s")
         every = ("!markPrice@arr", "!markPrice@arr@1s")
         return [
-            (Messages.MARKS, (f"{name}@markPrice", f"{name}@markPrice@1s"), text),
-            (Messages.MARKS, every, f"[{text}]"),
+            Message(Messages.MARKS, one, lambda: _mark_text(symbol, update)),
+            Message(Messages.MARKS, every, lambda: f"[{_mark_text(symbol, update)}]"),
         ]
     streams = (f"{name}@kline_{BAR_INTERVAL}",)
     begun = _begun(symbol, max(update.ts_ns, update.opened_ns + _MS), update.close_ticks)
     return [
-        (Messages.BARS, streams, _kline_text(symbol, update, is_closed=True)),
-        (Messages.BARS, streams, _kline_text(symbol, begun, is_closed=False)),
+        Message(Messages.BARS, streams, lambda: _kline_text(symbol, update, is_closed=True)),
+        Message(Messages.BARS, streams, lambda: _kline_text(symbol, begun, is_closed=False)),
     ]
 
 
@@ -219,8 +228,8 @@ def _trade_text(symbol: Symbol, trade: Trade) -> str:
     )
 
 
-def _event(name: str, symbol: Symbol, trade: Trade, shown: Any) -> Json:
-    return {"e": name, "E": trade.ts_ns // _MS, "s": symbol.name, **shown(symbol, trade)}
+def _aggregate_text(symbol: Symbol, trade: Trade) -> str:
+    return _encoded({"e": "aggTrade", "E": trade.ts_ns // _MS, "s": symbol.name, **_aggregate(symbol, trade)})
 
 
 def _aggregate(symbol: Symbol, trade: Trade) -> Json:

@@ -93,10 +93,12 @@ class PublicStreams:
     def _on_update(self, update: MarketUpdate) -> None:
         if not self._listeners:
             return
-        for about, names, text in messages_of(self._symbols[update.instrument], update):
-            for name in names:
-                for stream, is_combined in self._listeners.get(name, ()):
-                    stream.send(about, f'{{"stream":"{name}","data":{text}}}' if is_combined else text)
+        for message in messages_of(self._symbols[update.instrument], update):
+            heard = [name for name in message.streams if name in self._listeners]
+            text = message.text() if heard else ""
+            for name in heard:
+                for stream, is_combined in self._listeners[name]:
+                    stream.send(message.about, f'{{"stream":"{name}","data":{text}}}' if is_combined else text)
 
 
 class _Asked(msgspec.Struct):

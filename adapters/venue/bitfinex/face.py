@@ -44,9 +44,9 @@ Handler = Callable[[web.Request], Awaitable[web.StreamResponse]]
 class BitfinexFace:
     """Bitfinex's v2 protocol over a venue: REST below /v2 and streams at /ws/2."""
 
-    def __init__(self, core: VenueCore, requests_a_minute: int = REQUESTS_A_MINUTE) -> None:
-        self.streams = Streams(core.faults)
+    def __init__(self, core: VenueCore, streams: Streams) -> None:
         self._core = core
+        self._streams = streams
         markets = [market_of(instrument, core.accounts[instrument.account]) for instrument in core.instruments]
         self._listings = {
             market.symbol: Listing(market, view, Day()) for market, view in zip(markets, core.views, strict=True)
@@ -55,7 +55,7 @@ class BitfinexFace:
         self._public = Public(self._listings, core.clock_ns)
         self._private = Private(markets, core.clock_ns)
         self._gate = Gate(self._secret_of)
-        self._limits = Limits(requests_a_minute)
+        self._limits = Limits(REQUESTS_A_MINUTE)
         self._sessions: list[Session] = []
         self._channel_numbers = count(1)
         by_symbol = {market.symbol: market for market in markets}
@@ -69,7 +69,7 @@ class BitfinexFace:
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         return [*self._public_routes(), *self._private_routes(), web.get("/ws/2", self._serve_stream)]
 
-    def about(self, request: web.Request) -> Requests | None:
+    async def about(self, request: web.Request) -> Requests | None:
         if request.path == "/ws/2":
             return None
         if not request.path.startswith("/v2/auth/"):
@@ -149,7 +149,7 @@ class BitfinexFace:
         return handle
 
     async def _serve_stream(self, request: web.Request) -> web.StreamResponse:
-        async with self.streams.open(request) as (socket, stream):
+        async with self._streams.open(request) as (socket, stream):
             session = Session(stream, self._listings, self._channel_numbers, self._sign_in, self._core.clock_ns)
             self._sessions.append(session)
             heart = asyncio.create_task(_beat(session))

@@ -17,7 +17,7 @@ class TooMany(Refused):
 
 
 class Limits:
-    """Counts requests by who asks and for what. With 0 a minute there is no limit."""
+    """Counts requests by who asks and for what."""
 
     def __init__(self, requests_a_minute: int) -> None:
         self._most = requests_a_minute
@@ -31,5 +31,5 @@ class Limits:
             self._minute = minute
             self._counts.clear()
         used = self._counts[who, path] = self._counts.get((who, path), 0) + 1
-        if self._most and used > self._most:
+        if used > self._most:
             raise TooMany((_MINUTE_MS - now_ms % _MINUTE_MS) // 1_000 + 1)

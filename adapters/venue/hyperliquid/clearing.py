@@ -1,11 +1,11 @@
-"""An account's money and positions, as `clearinghouseState` has them. Margin is cross margin only."""
+"""An account's money: what `clearinghouseState` and `userFunding` say. Margin is cross margin only."""
 
 from collections.abc import Sequence
 from decimal import Decimal
 
 from adapters.venue.hyperliquid.coins import Coin, amount
-from adapters.venue.hyperliquid.records import CustomerRecord
-from adapters.venue.hyperliquid.wire import Json
+from adapters.venue.hyperliquid.records import CustomerRecord, Funding
+from adapters.venue.hyperliquid.wire import MS_NS, Json
 from adapters.venue.orders import Position
 
 _PPM = 1_000_000
@@ -45,6 +45,21 @@ def clearinghouse(coins: Sequence[Coin], record: CustomerRecord | None, now_ms: 
         "assetPositions": positions,
         "time": now_ms,
     }
+
+
+def funding(coin: Coin, paid: Funding) -> Json:
+    """An element of `userFunding`."""
+    worth_units = paid.position_lots * paid.mark_ticks * coin.instrument.tick_lot_units
+    rate = Decimal(-paid.amount_units) / worth_units if worth_units else Decimal(0)
+    delta = {
+        "type": "funding",
+        "coin": coin.name,
+        "usdc": coin.money(paid.amount_units),
+        "szi": coin.size(paid.position_lots),
+        "fundingRate": amount(round(rate, 10)),
+        "nSamples": None,
+    }
+    return {"time": paid.ts_ns // MS_NS, "hash": "0x" + "0" * 64, "delta": delta}
 
 
 def _asset_position(coin: Coin, held: Position, leverage: int) -> Json:

@@ -31,7 +31,7 @@ _ACTIONS_ABOUT: Mapping[str, Requests] = {
 }
 _QUESTIONS_ABOUT: Mapping[str, Requests] = {
     **dict.fromkeys(("openOrders", "frontendOpenOrders", "orderStatus", "historicalOrders"), Requests.QUERY),
-    **dict.fromkeys(("userFills", "userFillsByTime"), Requests.QUERY),
+    **dict.fromkeys(("userFills", "userFillsByTime", "userFunding"), Requests.QUERY),
     **dict.fromkeys(("clearinghouseState", "spotClearinghouseState", "userFees"), Requests.ACCOUNT),
 }
 
@@ -49,7 +49,7 @@ class HyperliquidFace:
         """Raises UserError for accounts and instruments that Hyperliquid has no way to state."""
         coins = coins_of(core.accounts, core.instruments)
         records = {customer.name: CustomerRecord(customer) for customer in core.customers}
-        outbox = Outbox(coins, records, self._tell)
+        outbox = Outbox(coins, records, lambda number: core.views[number].mark_ticks, self._tell)
         self._questions = Questions(core, coins, records)
         self._actions = Actions(core, coins, records, outbox)
         self._subscriptions = Subscriptions(core, coins, self._questions, self._actions)

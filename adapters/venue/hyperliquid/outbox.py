@@ -5,9 +5,9 @@ from contextlib import contextmanager
 from typing import NamedTuple
 
 from adapters.venue.hyperliquid.coins import Coin
-from adapters.venue.hyperliquid.records import CustomerRecord
+from adapters.venue.hyperliquid.records import CustomerRecord, Funding
 from adapters.venue.hyperliquid.wire import Json, fill, order_update
-from adapters.venue.orders import OrderUpdate, PrivateUpdate, VenueOrder
+from adapters.venue.orders import FundingUpdate, PrivateUpdate, VenueOrder
 from engine.kinds import EventKind
 
 
@@ -26,18 +26,21 @@ class Outbox:
         self,
         coins: Sequence[Coin],
         records: Mapping[str, CustomerRecord],
+        mark_ticks: Callable[[int], int],
         tell: Callable[[str, list[Json], list[Json]], None],
     ) -> None:
-        """`tell` is given a customer's name, order updates and fills."""
+        """`mark_ticks` is of an instrument; `tell` is given a customer's name, order updates and fills."""
         self._coins = coins
         self._records = records
+        self._mark_ticks = mark_ticks
         self._tell = tell
         self._said: list[Said] = []
         self._acting = False
 
     def take(self, update: PrivateUpdate) -> None:
         """Listens to the core."""
-        if not isinstance(update, OrderUpdate):
+        if isinstance(update, FundingUpdate):
+            self._note(update)
             return
         order, trade = update.order, update.trade
         coin = self._coins[order.request.instrument]
@@ -75,6 +78,14 @@ class Outbox:
 
     def add(self, held: Sequence[Said]) -> None:
         self._said += held
+
+    def _note(self, update: FundingUpdate) -> None:
+        """Funding is not told of but kept, to be asked for; that there is other money now is told."""
+        record = self._records[update.customer]
+        held_lots = record.customer.position(update.instrument).quantity_lots
+        mark_ticks = self._mark_ticks(update.instrument)
+        record.funding.append(Funding(update.ts_ns, update.instrument, update.amount_units, held_lots, mark_ticks))
+        self._tell(update.customer, [], [])
 
     def _flush(self) -> None:
         said, self._said = self._said, []

@@ -9,7 +9,7 @@ import msgspec
 
 from adapters.venue.core import VenueCore
 from adapters.venue.hyperliquid import wire
-from adapters.venue.hyperliquid.clearing import clearinghouse
+from adapters.venue.hyperliquid.clearing import clearinghouse, funding
 from adapters.venue.hyperliquid.coins import Coin, amount, by_name
 from adapters.venue.hyperliquid.records import CustomerRecord
 from adapters.venue.hyperliquid.wire import MS_NS, Json
@@ -25,6 +25,7 @@ INTERVALS_NS = {
 _FILLS_MAX = 2_000
 _ORDERS_MAX = 2_000
 _CANDLES_MAX = 5_000
+_FUNDING_MAX = 500
 
 # There is no spot market, but clients want to know of one.
 _SPOT_META = {
@@ -91,6 +92,7 @@ class Questions:
             "historicalOrders": lambda q: self._history(self._record(q)),
             "userFills": lambda q: self.fills(self._record(q)),
             "userFillsByTime": self._fills_by_time,
+            "userFunding": self._funding,
         }
 
     def answer(self, body: bytes | str) -> Any:
@@ -194,6 +196,13 @@ class Questions:
         trades = record.customer.trades(since_ns=question.start_ms * MS_NS) if record else []
         end = question.end_ms
         return self._said([t for t in trades if end is None or t.ts_ns // MS_NS <= end][:_FILLS_MAX])
+
+    def _funding(self, question: Question) -> list[Json]:
+        """Of a time, oldest first."""
+        record = self._record(question)
+        end_ms = self._now_ms() if question.end_ms is None else question.end_ms
+        paid = [f for f in record.funding if question.start_ms <= f.ts_ns // MS_NS <= end_ms] if record else []
+        return [funding(self._coins[entry.instrument], entry) for entry in paid[:_FUNDING_MAX]]
 
     def _said(self, trades: Sequence[OwnTrade]) -> list[Json]:
         return [wire.fill(self._coins[trade.order.request.instrument], trade) for trade in trades]

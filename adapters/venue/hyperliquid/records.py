@@ -1,6 +1,8 @@
-"""What Hyperliquid remembers of a customer beyond the core: leverage, orders it never took, whose time ran out."""
+"""What Hyperliquid remembers of a customer beyond the core: leverage, orders it never took, funding it paid."""
 
+from collections import deque
 from dataclasses import dataclass, field
+from typing import NamedTuple
 
 from adapters.venue.customer import Customer
 from adapters.venue.hyperliquid.wire import order_status
@@ -9,6 +11,17 @@ from engine.kinds import OrderStatus
 from engine.reasons import Reason
 
 _REJECTED_KEPT = 2_000
+_FUNDING_KEPT = 5_000
+
+
+class Funding(NamedTuple):
+    """What a position was paid (or paid, below zero) at a mark price."""
+
+    ts_ns: int
+    instrument: int
+    amount_units: int
+    position_lots: int
+    mark_ticks: int
 
 
 @dataclass(slots=True)
@@ -18,6 +31,7 @@ class CustomerRecord:
     customer: Customer
     leverage: dict[int, int] = field(default_factory=dict)
     scheduled: set[int] = field(default_factory=set)
+    funding: deque[Funding] = field(default_factory=lambda: deque(maxlen=_FUNDING_KEPT))
     _rejected: dict[int, VenueOrder] = field(default_factory=dict)
 
     def reject(self, number: int, request: OrderRequest, reason: Reason, now_ns: int) -> VenueOrder:
@@ -37,8 +51,9 @@ class CustomerRecord:
         """An order by its id or the newest one by its client id."""
         if isinstance(oid, int):
             return self.customer.order(oid) or self._rejected.get(oid)
-        rejected = (order for order in reversed(self._rejected.values()) if order.client_id == oid)
-        found = [self.customer.order_of(oid), next(rejected, None)]
+        client_id = oid.lower()
+        rejected = (order for order in reversed(self._rejected.values()) if order.client_id == client_id)
+        found = [self.customer.order_of(client_id), next(rejected, None)]
         return max((order for order in found if order is not None), key=lambda order: order.number, default=None)
 
     def history(self, most: int) -> list[VenueOrder]:

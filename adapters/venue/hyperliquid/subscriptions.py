@@ -80,7 +80,8 @@ class Subscriptions:
     def on_private(self, customer: str, orders: list[Json], fills: list[Json]) -> None:
         """Tell a customer of orders and fills."""
         user = self._addresses[customer]
-        self._send(("orderUpdates", user), Messages.ORDERS, lambda: orders)
+        if orders:
+            self._send(("orderUpdates", user), Messages.ORDERS, lambda: orders)
         if fills:
             self._send(("userFills", user), Messages.FILLS, lambda: {"user": user, "fills": fills})
             self._send(("userEvents", user), Messages.FILLS, lambda: {"fills": fills}, channel="user")
