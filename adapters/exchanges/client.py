@@ -54,7 +54,7 @@ class ExchangeClient(ABC):
         self._sent_while_asking: set[int] = set()
         self._asking = asyncio.Lock()
         self._reads_held_until_ns = 0
-        self._background: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[object]] = set()
 
     # What a subclass knows of its exchange.
 
@@ -114,6 +114,9 @@ class ExchangeClient(ABC):
                 for stream, watch in self.watches().items():
                     self.streams.start(stream, watch)
                 await self.streams.all_up()
+        except UserError:
+            await self.close()
+            raise
         except TimeoutError:
             await self.close()
             where = self.connection.endpoint or "the network"
@@ -186,13 +189,13 @@ class ExchangeClient(ABC):
                 self.own_trade(trade)
             self.streams.came_up(Stream.PRIVATE)
 
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def in_background(self, work: Coroutine[Any, Any, object]) -> None:
         """Do something that a message calls for but cannot wait for."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[object]) -> None:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failed(error, Endpoint.READ)

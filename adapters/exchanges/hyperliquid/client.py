@@ -43,7 +43,7 @@ _PRIVATE = frozenset(("orderUpdates", "userFills"))
 
 
 class _HyperliquidWire(Wire, hyperliquid):
-    pass
+    order_paths = frozenset(("exchange",))
 
 
 class Hyperliquid(ExchangeClient):
