@@ -26,7 +26,7 @@ _READS_MOST = 4
 _READ_BACKOFF_S = 0.25
 _READ_WAIT_MOST_S = 30.0
 _OPEN_TIMEOUT_S = 60.0
-# A trade may be dated a little before the last one that was seen.
+# Trades are dated by the exchange's clock, times to ask from are by ours. What is told twice is booked once.
 _OVERLAP_NS = 60 * _NS_PER_S
 
 Answer = TypeVar("Answer")
@@ -325,7 +325,7 @@ class ExchangeClient(ABC):
             if question.order not in found:
                 found[question.order] = await self._find_one(question)
         ended = [question.placed_ts_ns for question in orders if not found[question.order].is_open]
-        trades = await self.trades_since(min([since_ns, *ended]))
+        trades = await self.trades_since(min([since_ns, *ended]) - _OVERLAP_NS)
         return Answers(trades, [found[question.order] for question in orders], await self.read(self.holdings))
 
     async def _all_open(self) -> list[FoundOrder]:

@@ -388,6 +388,24 @@ def test_terms_that_the_exchange_does_not_have_are_refused(exchange):
     asyncio.run(play())
 
 
+@pytest.mark.parametrize("skew_ms", [-30_000, 30_000])
+def test_a_clock_that_differs_from_the_exchanges_is_no_obstacle(exchange, skew_ms):
+    if exchange == "hyperliquid":
+        pytest.skip("its answers do not tell the time")
+
+    async def scenario(market: Market, client: Client) -> None:
+        placed = order(1, market.lots("0.01"), order_type=OrderType.MARKET)
+        before_ns = time.time_ns()
+        await client.exchange.send(placed)
+        market.quote(50_000)
+        await client.said(EventKind.ORDER_FILLED)
+        client.events.clear()
+        assert await client.exchange.ask([question(placed, before_ns)], before_ns)
+        assert [one.order for one in client.of(EventKind.ORDER_FILLED)] == [1]
+
+    run(exchange, scenario, [{"kind": "clock_skew", "skew_ms": skew_ms}], PRIVATE_ONLY)
+
+
 def test_no_address_leads_away_from_this_machine(exchange):
     async def scenario(market: Market, client: Client) -> None:
         def leaves(addresses):
