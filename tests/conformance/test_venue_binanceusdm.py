@@ -219,6 +219,21 @@ def test_the_market_is_streamed() -> None:
     play(scenario)
 
 
+def test_the_book_is_one_level_that_moves() -> None:
+    async def scenario(place: Place, client: Any) -> None:
+        first = await client.watch_order_book(BTC)
+        assert (first["bids"], first["asks"]) == ([[50_000.0, 1_000.0]], [[50_000.1, 1_000.0]])
+        for bid_ticks, lots in ((500_010, 7), (500_010, 5), (499_990, 3)):
+            watching = asyncio.create_task(client.watch_order_book(BTC))
+            await asyncio.sleep(0)
+            place.quote(bid_ticks, lots)
+            book = await asyncio.wait_for(watching, 5)
+            assert book["bids"] == [[bid_ticks / 10, lots / 1_000]]
+            assert book["asks"] == [[(bid_ticks + 1) / 10, lots / 1_000]]
+
+    play(scenario)
+
+
 def test_trades_are_told_apart_and_given_from_a_time_on() -> None:
     async def scenario(place: Place, client: Any) -> None:
         for _ in range(3):

@@ -15,6 +15,7 @@ from adapters.venue.bitfinex.market import (
     book_changes,
     book_checksum,
     book_levels,
+    level_array,
     ticker_array,
     trade_array,
 )
@@ -84,12 +85,15 @@ def test_a_book_its_changes_and_its_checksum(instrument: Instrument) -> None:
     assert book_levels(listing) == []
     view.quote = Quote(0, 0, 1_000, 1_001, 1_500, 20, 1)
     before = book_levels(listing)
-    assert before == [[100, 1, Decimal("1.5")], [Decimal("100.1"), 1, Decimal("-0.02")]]
-    signed = book_checksum(before)
+    assert [level_array(listing, level) for level in before] == [
+        [100, 1, Decimal("1.5")],
+        [Decimal("100.1"), 1, Decimal("-0.02")],
+    ]
+    signed = book_checksum(listing, before)
     assert signed % (1 << 32) == crc32(b"100:1.5:100.1:-0.02") and -(1 << 31) <= signed < 1 << 31
     # The ask becomes the bid: the side that is gone is told apart by its sign.
     view.quote = Quote(0, 0, 1_001, 1_002, 1_500, 20, 2)
-    assert book_changes(before, book_levels(listing)) == [
+    assert book_changes(listing, before, book_levels(listing)) == [
         [100, 0, 1],
         [Decimal("100.1"), 0, -1],
         [Decimal("100.1"), 1, Decimal("1.5")],

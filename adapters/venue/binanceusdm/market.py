@@ -183,11 +183,15 @@ class Message(NamedTuple):
     text: Callable[[], str]
 
 
-def messages_of(symbol: Symbol, update: MarketUpdate) -> list[Message]:
-    """The messages that tell of an update."""
+def messages_of(symbol: Symbol, update: MarketUpdate, before: Quote | None) -> list[Message]:
+    """The messages that tell of an update; `before` is the symbol's quote before it."""
     name = symbol.name.lower()
     if isinstance(update, Quote):
-        return [Message(Messages.QUOTES, (f"{name}@bookTicker", "!bookTicker"), lambda: _quote_text(symbol, update))]
+        depths = tuple(f"{name}@depth{speed}" for speed in ("", "@0ms", "@100ms", "@250ms", "@500ms"))
+        return [
+            Message(Messages.QUOTES, (f"{name}@bookTicker", "!bookTicker"), lambda: _quote_text(symbol, update)),
+            Message(Messages.QUOTES, depths, lambda: _depth_text(symbol, update, before)),
+        ]
     if isinstance(update, Trade):
         return [
             Message(Messages.TRADES, (f"{name}@aggTrade",), lambda: _aggregate_text(symbol, update)),
@@ -215,6 +219,30 @@ def _quote_text(symbol: Symbol, quote: Quote) -> str:
         f'{{"e":"bookTicker","u":{quote.sequence},"E":{now_ms},"T":{now_ms},"s":"{symbol.name}",'
         f'"b":"{price(quote.bid_ticks)}","B":"{quantity(quote.bid_lots)}",'
         f'"a":"{price(quote.ask_ticks)}","A":"{quantity(quote.ask_lots)}"}}'
+    )
+
+
+def _depth_text(symbol: Symbol, quote: Quote, before: Quote | None) -> str:
+    """What changes in a book of one level: the new best prices, and those before with nothing left."""
+    bids = [(quote.bid_ticks, quote.bid_lots)]
+    asks = [(quote.ask_ticks, quote.ask_lots)]
+    if before is not None and before.bid_ticks != quote.bid_ticks:
+        bids.insert(0, (before.bid_ticks, 0))
+    if before is not None and before.ask_ticks != quote.ask_ticks:
+        asks.insert(0, (before.ask_ticks, 0))
+    last = before.sequence if before is not None else quote.sequence - 1
+    return _encoded(
+        {
+            "e": "depthUpdate",
+            "E": quote.ts_ns // _MS,
+            "T": quote.ts_ns // _MS,
+            "s": symbol.name,
+            "U": last + 1,
+            "u": quote.sequence,
+            "pu": last,
+            "b": [[symbol.prices.text(ticks), symbol.quantities.text(lots)] for ticks, lots in bids],
+            "a": [[symbol.prices.text(ticks), symbol.quantities.text(lots)] for ticks, lots in asks],
+        }
     )
 
 

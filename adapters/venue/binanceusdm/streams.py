@@ -24,7 +24,7 @@ from adapters.venue.binanceusdm.symbols import Symbols
 from adapters.venue.core import VenueCore
 from adapters.venue.customer import Customer
 from adapters.venue.faults import Messages
-from adapters.venue.market import MarketUpdate
+from adapters.venue.market import MarketUpdate, Quote
 from adapters.venue.orders import FundingUpdate, OrderUpdate, OwnTrade, PrivateUpdate, VenueOrder
 from adapters.venue.server import Stream
 from engine.kinds import EventKind
@@ -45,6 +45,7 @@ class PublicStreams:
     def __init__(self, core: VenueCore, symbols: Symbols) -> None:
         self._symbols = symbols
         self._listeners: dict[str, list[tuple[Stream, bool]]] = {}
+        self._quotes: dict[int, Quote] = {}
         core.market_listeners.append(self._on_update)
 
     @property
@@ -91,9 +92,12 @@ class PublicStreams:
         stream.answer(_encoded({"result": result, "id": asked.id}))
 
     def _on_update(self, update: MarketUpdate) -> None:
+        before = self._quotes.get(update.instrument)
+        if isinstance(update, Quote):
+            self._quotes[update.instrument] = update
         if not self._listeners:
             return
-        for message in messages_of(self._symbols[update.instrument], update):
+        for message in messages_of(self._symbols[update.instrument], update, before):
             heard = [name for name in message.streams if name in self._listeners]
             text = message.text() if heard else ""
             for name in heard:

@@ -7,12 +7,13 @@ from typing import Any
 from adapters.venue.bitfinex.candles import INTERVALS_MS, Candles
 from adapters.venue.bitfinex.errors import CHANNEL_UNKNOWN, SUBSCRIPTION_FAILED, Refused
 from adapters.venue.bitfinex.market import (
-    Array,
+    Level,
     Listing,
     book_changes,
     book_checksum,
     book_levels,
     derivative_array,
+    level_array,
     ticker_array,
     trade_array,
 )
@@ -81,19 +82,19 @@ class BookChannel(Channel):
         terms = {"channel": "book", "symbol": listing.symbol, "prec": "P0", "freq": "F0", "len": length}
         super().__init__(Messages.QUOTES, listing, terms | {"pair": listing.pair})
         self.checksums = False
-        self._levels: list[Array] = []
+        self._levels: list[Level] = []
 
     def snapshot(self) -> list[Tail]:
         self._levels = book_levels(self.listing)
-        return [[list(self._levels)]]
+        return [[[level_array(self.listing, level) for level in self._levels]]]
 
     def take(self, update: MarketUpdate) -> list[Tail]:
         if not isinstance(update, Quote):
             return []
         levels = book_levels(self.listing)
-        changes: list[Tail] = [[change] for change in book_changes(self._levels, levels)]
+        changes: list[Tail] = [[change] for change in book_changes(self.listing, self._levels, levels)]
         self._levels = levels
-        return [*changes, ["cs", book_checksum(levels)]] if changes and self.checksums else changes
+        return [*changes, ["cs", book_checksum(self.listing, levels)]] if changes and self.checksums else changes
 
 
 class CandlesChannel(Channel):

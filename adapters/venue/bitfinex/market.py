@@ -7,11 +7,13 @@ from zlib import crc32
 
 from adapters.configuration import Instrument
 from adapters.venue.bitfinex.names import Market
-from adapters.venue.bitfinex.numbers import amount, milliseconds, price, share
+from adapters.venue.bitfinex.numbers import Number, amount, milliseconds, price, share
 from adapters.venue.market import Bar, MarketUpdate, MarketView, Trade
 from engine.kinds import Aggressor
 
 Array = list[object]
+# A price and the size at it; asks have sizes below zero.
+Level = tuple[int, int]
 
 _DAY_NS = 86_400 * 10**9
 # The identities that the book's two levels have where it is asked for order by order.
@@ -98,37 +100,46 @@ def trade_array(listing: Listing, trade: Trade) -> Array:
     ]
 
 
-def book_levels(listing: Listing) -> list[Array]:
-    """[price, orders, amount] of what is known of the book, its best bid and ask; asks have amounts below zero."""
-    instrument, quote = listing.instrument, listing.view.quote
+def book_levels(listing: Listing) -> list[Level]:
+    """What is known of the book: its best bid and ask, where there is something of them."""
+    quote = listing.view.quote
     if quote is None:
         return []
-    sides = ((quote.bid_ticks, quote.bid_lots), (quote.ask_ticks, -quote.ask_lots))
-    return [[price(instrument, ticks), 1, amount(instrument, lots)] for ticks, lots in sides if lots]
+    levels = [(quote.bid_ticks, quote.bid_lots), (quote.ask_ticks, -quote.ask_lots)]
+    return [level for level in levels if level[1]]
 
 
-def book_orders(listing: Listing) -> list[Array]:
+def level_array(listing: Listing, level: Level) -> Array:
+    """[price, orders, amount]."""
+    ticks, lots = level
+    return [price(listing.instrument, ticks), 1, amount(listing.instrument, lots)]
+
+
+def order_array(listing: Listing, level: Level) -> Array:
     """[order, price, amount]: the book order by order, of which there is one at each level."""
-    return [[_BID_ID if _is_bid(level) else _ASK_ID, level[0], level[2]] for level in book_levels(listing)]
+    ticks, lots = level
+    return [_BID_ID if lots > 0 else _ASK_ID, price(listing.instrument, ticks), amount(listing.instrument, lots)]
 
 
-def book_changes(before: Sequence[Array], now: Sequence[Array]) -> list[Array]:
+def book_changes(listing: Listing, before: Sequence[Level], now: Sequence[Level]) -> list[Array]:
     """What makes one book the other; a level that is gone has no orders, and an amount of 1 or -1 by its side."""
-    prices = [(level[0], _is_bid(level)) for level in now]
+    left = [(ticks, lots > 0) for ticks, lots in now]
     gone: list[Array] = [
-        [level[0], 0, 1 if _is_bid(level) else -1] for level in before if (level[0], _is_bid(level)) not in prices
+        [price(listing.instrument, ticks), 0, 1 if lots > 0 else -1]
+        for ticks, lots in before
+        if (ticks, lots > 0) not in left
     ]
-    return gone + [level for level in now if level not in before]
+    return gone + [level_array(listing, level) for level in now if level not in before]
 
 
-def book_checksum(levels: Sequence[Array]) -> int:
+def book_checksum(listing: Listing, levels: Sequence[Level]) -> int:
     """CRC-32 of best bid, best ask and so on, of prices and amounts, as a signed number."""
-    bids = [level for level in levels if _is_bid(level)]
-    asks = [level for level in levels if not _is_bid(level)]
+    bids = [level for level in levels if level[1] > 0]
+    asks = [level for level in levels if level[1] < 0]
     words: list[str] = []
     for place in range(max(len(bids), len(asks))):
-        for side in (bids, asks):
-            words += [_plain(level[0]) + ":" + _plain(level[2]) for level in side[place : place + 1]]
+        for level in (*bids[place : place + 1], *asks[place : place + 1]):
+            words += [_plain(price(listing.instrument, level[0])), _plain(amount(listing.instrument, level[1]))]
     unsigned = crc32(":".join(words).encode())
     return unsigned - (1 << 32) if unsigned >> 31 else unsigned
 
@@ -145,11 +156,5 @@ def derivative_array(listing: Listing, ts_ns: int) -> Array:
     return array
 
 
-def _is_bid(level: Array) -> bool:
-    size = level[2]
-    assert isinstance(size, int | Decimal)
-    return size > 0
-
-
-def _plain(value: object) -> str:
+def _plain(value: Number) -> str:
     return f"{value:f}" if isinstance(value, Decimal) else str(value)

@@ -2,6 +2,7 @@
 
 import json
 from decimal import ROUND_DOWN, Context, Decimal, InvalidOperation
+from functools import lru_cache
 from typing import Any
 
 import msgspec
@@ -29,12 +30,17 @@ def number(value: Decimal) -> Number:
     return int(value) if value == value.to_integral_value() else value.normalize()
 
 
+@lru_cache(maxsize=1 << 16)
+def _steps_as_number(step: Decimal, count: int) -> Number:
+    return number(step * count)
+
+
 def price(instrument: Instrument, ticks: int) -> Number:
-    return number(instrument.tick_size * ticks)
+    return _steps_as_number(instrument.tick_size, ticks)
 
 
 def amount(instrument: Instrument, lots: int) -> Number:
-    return number(instrument.lot_size * lots)
+    return _steps_as_number(instrument.lot_size, lots)
 
 
 def money(units: int, decimals: int) -> Number:

@@ -9,8 +9,9 @@ from adapters.venue.bitfinex.market import (
     Array,
     Listing,
     book_levels,
-    book_orders,
     derivative_array,
+    level_array,
+    order_array,
     ticker_array,
     trade_array,
 )
@@ -45,7 +46,9 @@ class Public:
     def book(self, symbol: str, precision: str) -> object:
         if precision not in ("P0", "R0"):
             raise invalid("precision")
-        return book_orders(self._listing(symbol)) if precision == "R0" else book_levels(self._listing(symbol))
+        listing = self._listing(symbol)
+        array = order_array if precision == "R0" else level_array
+        return [array(listing, level) for level in book_levels(listing)]
 
     def candles(self, interval: str, symbol: str, section: str, query: Mapping[str, str]) -> object:
         if interval not in INTERVALS_MS:
