@@ -179,7 +179,7 @@ class Daemon:
         chosen = orders[
             (orders["account"] == account) & np.isin(orders["status"], [int(status) for status in statuses])
         ]
-        columns = ("order", "instrument", "order_type", "exchange_order_id", "placed_ts_ns")
+        columns = ("order", "instrument", "order_type", "exchange_order_id", "placed_ts_ns", "filled_lots")
         rows = zip(*(chosen[name].tolist() for name in columns), strict=True)
         return sorted(OrderQuestion(*row) for row in rows)
 

@@ -21,9 +21,11 @@ class OwnTrade(NamedTuple):
 
 
 class FoundOrder(NamedTuple):
-    """What an exchange says of an order now; `order` is 0 where it is not of this tape.
+    """What an exchange says of an order now; `order` is 0 where it is not of this tape, and then it has no terms here.
 
-    `kind` is how it is put on the tape: a filled one was accepted, its fills say the rest.
+    `kind` is how it is put on the tape: a filled one was accepted, and amended to what it was filled with.
+    `filled_lots` is None where the exchange does not say it and the order's trades have to. `price_ticks` is its
+    limit, or its trigger where it has no limit; 0 where it has neither or where the market moves it.
     """
 
     order: int
@@ -33,6 +35,9 @@ class FoundOrder(NamedTuple):
     reason: Reason
     ts_ns: int
     is_open: bool
+    left_lots: int = 0
+    price_ticks: int = 0
+    filled_lots: int | None = None
     is_conditional: bool = False
 
 
@@ -63,10 +68,14 @@ class Holdings:
 
 @dataclass(frozen=True, slots=True)
 class Answers:
-    """Everything that `ask` puts, collected first so that it is put together or not at all."""
+    """Everything that `ask` puts, collected first so that it is put together or not at all.
+
+    `filled_lots` is of each order.
+    """
 
     trades: list[OwnTrade]
     orders: list[FoundOrder]
+    filled_lots: dict[int, int]
     holdings: Holdings
 
 

@@ -15,6 +15,7 @@ from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, Answers, FoundOrder, Held, Holdings, KnownOrders, OwnTrade, Refused
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market
+from adapters.exchanges.order_trades import OrderTrades
 from adapters.exchanges.port import Command, Connection, OrderQuestion
 from adapters.exchanges.questions import OVERLAP_NS, answers_of
 from adapters.exchanges.streams import Stream, Streams
@@ -48,9 +49,10 @@ class ExchangeClient(ABC):
         self.streams = Streams(inbox, connection.account, seed)
         self._last_trade_ns = 0
         self.orders = KnownOrders()
+        self.order_trades = OrderTrades()
         # The last request about each order that is on its way: what follows on it waits.
         self.on_their_way: dict[int, asyncio.Future[None]] = {}
-        # Orders that may have been placed since the questions were made up.
+        # Orders that commands have been sent about since the questions were made up.
         self.sent_while_asking: set[int] = set()
         self._asking = asyncio.Lock()
         self._reads_held_until_ns = 0
@@ -131,8 +133,9 @@ class ExchangeClient(ABC):
         before = self.on_their_way.get(order)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
         self.on_their_way[order] = done
+        self.sent_while_asking.add(order)
         if places:
-            self.sent_while_asking.add(order)
+            self.order_trades.began(order, self.clock_ns())
         try:
             if before is not None:
                 await before
@@ -165,6 +168,21 @@ class ExchangeClient(ABC):
         await self.wire.close()
 
     # What subclasses use.
+
+    async def trades_from(self, from_ns: int) -> list[OwnTrade]:
+        """Own trades since a time of our clock, and orders' fills up to now. The exchange's clock may be behind."""
+        asked_ns = self.clock_ns()
+        trades = await self.trades_since(from_ns - OVERLAP_NS)
+        self.order_trades.take(trades, from_ns, asked_ns)
+        return trades
+
+    async def left_lots(self, command: Command) -> int:
+        """What is still to be filled of an order for it to have the command's quantity. Raises Refused."""
+        await self.trades_from(self.order_trades.known_until_ns(command.order))
+        left = command.quantity_lots - self.order_trades.filled_lots(command.order)
+        if left <= 0:
+            raise Refused(Reason.EXCHANGE_QUANTITY_BELOW_MINIMUM)
+        return left
 
     def own_trade(self, trade: OwnTrade) -> None:
         """An own trade from a stream."""
@@ -317,19 +335,27 @@ class ExchangeClient(ABC):
             self._last_trade_ns = max(self._last_trade_ns, trade.ts_ns)
             self._put_trade(trade)
         for order in answers.orders:
-            self.inbox.order_report(
-                order.kind,
-                self.account,
-                order.instrument,
-                order.order,
-                order.exchange_order_id,
-                order.reason,
-                ts_exchange_ns=order.ts_ns,
-            )
+            self._put_found(order, answers.filled_lots[order.order])
         holdings = answers.holdings
         self.inbox.balance(self.account, holdings.total_units, holdings.available_units)
         for instrument in self.markets:
             self.inbox.position(self.account, instrument, *holdings.positions.get(instrument, Held(0)))
+
+    def _put_found(self, found: FoundOrder, filled_lots: int) -> None:
+        """What an order is, and its terms where it is open or filled."""
+        is_filled = found.kind == EventKind.ORDER_ACCEPTED and not found.is_open
+        who = self.account, found.instrument, found.order, found.exchange_order_id
+        if not is_filled:
+            self.inbox.order_report(found.kind, *who, found.reason, ts_exchange_ns=found.ts_ns)
+        # What was read before a change is not its answer.
+        if is_filled or (found.is_open and found.order not in self.sent_while_asking):
+            self.inbox.order_report(
+                EventKind.ORDER_AMENDED,
+                *who,
+                quantity_lots=filled_lots + found.left_lots,
+                price_ticks=found.price_ticks,
+                ts_exchange_ns=found.ts_ns,
+            )
 
     def _put_trade(self, trade: OwnTrade) -> None:
         self.inbox.fill(

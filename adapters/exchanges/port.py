@@ -72,13 +72,17 @@ class Command(NamedTuple):
 
 
 class OrderQuestion(NamedTuple):
-    """An order that the engine believes open or does not know about. `exchange_order_id` is 0 where none is known."""
+    """An order that the engine believes open or does not know about. `exchange_order_id` is 0 where none is known.
+
+    `filled_lots` is what the engine has booked of it: older trades are told again only where that is not all.
+    """
 
     order: int
     instrument: int
     order_type: int
     exchange_order_id: int
     placed_ts_ns: int
+    filled_lots: int = 0
 
 
 class Exchange(Protocol):

@@ -293,20 +293,21 @@ def test_answers_come_together_and_in_order(exchange):
         kinds = [EventKind(one.kind) for one in said]
         assert kinds == [
             EventKind.ORDER_FILLED,
+            EventKind.ORDER_AMENDED,
             EventKind.ORDER_ACCEPTED,
-            EventKind.ORDER_ACCEPTED,
+            EventKind.ORDER_AMENDED,
             EventKind.ORDER_CANCELED,
             EventKind.BALANCE_REPORTED,
             EventKind.POSITION_REPORTED,
             EventKind.POSITION_REPORTED,
         ]
-        assert [one.order for one in said[:4]] == [1, 1, 2, 3]
+        assert [one.order for one in said[:5]] == [1, 1, 2, 2, 3]
         assert (said[0].quantity_lots, said[0].price_ticks) == (lots, market.ticks(50_001))
         fee = Decimal(int(said[0].fee))
-        assert Decimal(int(said[4].total_units)) == Decimal(10) ** 13 - fee
-        assert (said[5].instrument, said[5].quantity_lots) == (FIRST_INSTRUMENT, lots)
-        assert said[5].entry_ticks == market.ticks(50_001)
-        assert (said[6].instrument, said[6].quantity_lots) == (FIRST_INSTRUMENT + 1, 0)
+        assert Decimal(int(said[5].total_units)) == Decimal(10) ** 13 - fee
+        assert (said[6].instrument, said[6].quantity_lots) == (FIRST_INSTRUMENT, lots)
+        assert said[6].entry_ticks == market.ticks(50_001)
+        assert (said[7].instrument, said[7].quantity_lots) == (FIRST_INSTRUMENT + 1, 0)
 
     run(exchange, scenario, streams=PRIVATE_ONLY)
 

@@ -85,11 +85,12 @@ def test_what_was_told_is_what_happened(exchange, seed):
             filled[int(fill.order)] += int(fill.quantity_lots)
         last = {}
         for event in said:
-            if event.kind in (EventKind.ORDER_ACCEPTED, *ENDS):
-                last[int(event.order)] = EventKind(event.kind)
+            if event.kind in (EventKind.ORDER_ACCEPTED, EventKind.ORDER_AMENDED, *ENDS):
+                last[int(event.order)] = event
         assert set(last) == set(placed)
-        still_open = {number for number, kind in last.items() if kind == EventKind.ORDER_ACCEPTED}
-        still_open -= {number for number in placed if filled[number] == placed[number][0].quantity_lots}
+        amended = {number: event for number, event in last.items() if event.kind == EventKind.ORDER_AMENDED}
+        assert all(event.quantity_lots == placed[number][0].quantity_lots for number, event in amended.items())
+        still_open = {number for number in amended if filled[number] < placed[number][0].quantity_lots}
         assert len(still_open) == len(customer.open_orders())
         assert all(filled[number] <= one.quantity_lots for number, (one, _) in placed.items())
         position = next(event for event in said if event.kind == EventKind.POSITION_REPORTED)

@@ -9,7 +9,7 @@ from ccxt.pro.binanceusdm import binanceusdm
 
 from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
-from adapters.exchanges.binanceusdm.errors import CLOCK_WRONG, meaning
+from adapters.exchanges.binanceusdm.errors import CLOCK_WRONG, is_unchanged, meaning
 from adapters.exchanges.binanceusdm.messages import NS_PER_MS, BinanceMessages, end_of, fill_flags
 from adapters.exchanges.binanceusdm.requests import conditional, ordinary
 from adapters.exchanges.client import ExchangeClient
@@ -175,7 +175,12 @@ class BinanceUsdm(ExchangeClient):
         terms = ordinary(market, command, "")
         request = {name: terms[name] for name in ("symbol", "side", "quantity", "price")}
         request["origClientOrderId"] = self.connection.ids.binance(command.order)
-        answer = await self.wire.fapiPrivatePutOrder(request)
+        try:
+            answer = await self.wire.fapiPrivatePutOrder(request)
+        except Answered as error:
+            if is_unchanged(json_of(error.answer)):
+                return Amended(command.quantity_lots, command.limit_ticks)
+            raise
         return Amended(market.size.exact(answer["origQty"]), market.price.nearest(answer["price"]))
 
     def meaning_of(self, error: Answered) -> Reason | RequestFailure:
@@ -228,7 +233,13 @@ class BinanceUsdm(ExchangeClient):
         elif status == "REJECTED":
             kind, reason = EventKind.ORDER_REJECTED, Reason.EXCHANGE_OTHER
         ts_ns = int(row.get("updateTime") or 0) * NS_PER_MS
-        return FoundOrder(order, market.number, exchange_order_id, kind, reason, ts_ns, status in _OPEN)
+        found = FoundOrder(order, market.number, exchange_order_id, kind, reason, ts_ns, status in _OPEN)
+        if order == 0:
+            return found
+        filled = market.size.exact(row["executedQty"])
+        left = market.size.exact(row["origQty"]) - filled if found.is_open else 0
+        price = _price_ticks(market, row.get("origType"), row["price"], row.get("stopPrice"))
+        return found._replace(left_lots=left, price_ticks=price, filled_lots=filled)
 
     def _found_conditional(self, market: Market, row: dict[str, Any]) -> FoundOrder:
         order = self.connection.ids.order_of_binance(row["clientAlgoId"])
@@ -241,7 +252,14 @@ class BinanceUsdm(ExchangeClient):
             "REJECTED": (EventKind.ORDER_CANCELED, Reason.EXCHANGE_OTHER),
         }.get(status, (EventKind.ORDER_ACCEPTED, Reason.NONE))
         ts_ns = int(row.get("updateTime") or 0) * NS_PER_MS
-        return FoundOrder(order, market.number, int(row["algoId"]), kind, reason, ts_ns, status in _OPEN, True)
+        is_open = status in _OPEN
+        found = FoundOrder(
+            order, market.number, int(row["algoId"]), kind, reason, ts_ns, is_open, filled_lots=0, is_conditional=True
+        )
+        if order == 0:
+            return found
+        price = _price_ticks(market, row["orderType"], row["price"], row["triggerPrice"])
+        return found._replace(left_lots=market.size.exact(row["quantity"]), price_ticks=price)
 
     async def cancel_found(self, market: Market, found: FoundOrder) -> None:
         client_id = self.connection.ids.binance(found.order)
@@ -310,6 +328,13 @@ class BinanceUsdm(ExchangeClient):
                 entry, mark = market.mark.nearest(row["entryPrice"]), market.mark.nearest(row["markPrice"])
                 held[market.number] = Held(lots, entry, mark, market.money.nearest(row["unRealizedProfit"]))
         return Holdings(total, available, held)
+
+
+def _price_ticks(market: Market, order_type: Any, limit: Any, trigger: Any) -> int:
+    """The limit, or the trigger where there is none; that of a trailing order moves."""
+    if order_type == "TRAILING_STOP_MARKET":
+        return 0
+    return market.price.nearest(limit or 0) or market.price.nearest(trigger or 0)
 
 
 def _market(instrument: ExchangeInstrument, info: dict[str, Any]) -> Market:

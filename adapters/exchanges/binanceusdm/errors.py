@@ -43,6 +43,8 @@ _FILTERS = {
 }
 # The request's time is too far from the exchange's.
 CLOCK_WRONG = -1021
+# An amendment to what the order is already.
+_UNCHANGED = -5027
 # Not refusals of the order: nobody looked at it, or nobody says what became of it.
 _FAILURES = {
     -1000: RequestFailure.SERVER_ERROR,
@@ -56,6 +58,11 @@ _FAILURES = {
     # The client id is taken: the order is there already.
     -4116: RequestFailure.OTHER,
 }
+
+
+def is_unchanged(answer: Any) -> bool:
+    """Whether an order has the terms already that it was to be changed to."""
+    return isinstance(answer, dict) and answer.get("code") == _UNCHANGED
 
 
 def meaning(http_status: int, answer: Any) -> Reason | RequestFailure:

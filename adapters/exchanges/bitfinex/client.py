@@ -35,7 +35,7 @@ _CLOCKS_APART_NS = 60_000_000_000
 _PRICE_DIGITS = 5
 _AMOUNT_STEP = "0.00000001"
 # Places in an order and in an answer to one.
-_ID, _AMOUNT_ORIGINAL = 0, 7
+_ID = 0
 _ORDERS, _STATUS, _TEXT = 4, 6, 7
 _STREAM_OF = {
     "book": Stream.QUOTES,
@@ -164,24 +164,23 @@ class Bitfinex(ExchangeClient):
         return int(row[_ID])
 
     async def cancel(self, market: Market, command: Command) -> None:
-        exchange_order_id = self.orders.exchange_order_id(command.order)
-        if not exchange_order_id:
-            # By a client's id it could be cancelled only with the day it was sent on.
-            exchange_order_id = int((await self._open_row(market, command))[_ID])
+        exchange_order_id = await self._exchange_order_id(market, command)
         _check(await self.wire.privatePostAuthWOrderCancel({"id": exchange_order_id}))
 
     async def amend(self, market: Market, command: Command) -> Amended:
-        row = await self._open_row(market, command)
-        whole_lots = abs(market.size.exact(row[_AMOUNT_ORIGINAL]))
-        _check(await self.wire.privatePostAuthWOrderUpdate(change(market, command, int(row[_ID]), whole_lots)))
+        exchange_order_id = await self._exchange_order_id(market, command)
+        body = change(market, command, exchange_order_id, await self.left_lots(command))
+        _check(await self.wire.privatePostAuthWOrderUpdate(body))
         return Amended(command.quantity_lots, command.limit_ticks or command.trigger_ticks)
 
-    async def _open_row(self, market: Market, command: Command) -> list[Any]:
-        rows = await self.read(self.wire.privatePostAuthROrders)
-        for row in rows:
-            found = self._messages.found(row)
-            if found is not None and found.order == command.order and found.instrument == market.number:
-                return list(row)
+    async def _exchange_order_id(self, market: Market, command: Command) -> int:
+        """The exchange's id: by a client's id an order would be found only with the day it was sent on."""
+        known = self.orders.exchange_order_id(command.order)
+        if known:
+            return known
+        for found in await self.read(self.find_open):
+            if found.order == command.order and found.instrument == market.number:
+                return found.exchange_order_id
         raise Refused(Reason.EXCHANGE_ORDER_UNKNOWN)
 
     def meaning_of(self, error: Answered) -> Reason | RequestFailure:

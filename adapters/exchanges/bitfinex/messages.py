@@ -20,7 +20,8 @@ from engine.reasons import Reason
 NS_PER_MS = 1_000_000
 
 # Places in an order.
-_ID, _CLIENT_ID, _SYMBOL, _UPDATED_MS, _TIF_MS, _STATUS = 0, 2, 3, 5, 10, 13
+_ID, _CLIENT_ID, _SYMBOL, _UPDATED_MS, _AMOUNT, _TYPE, _TIF_MS, _STATUS = 0, 2, 3, 5, 6, 8, 10, 13
+_PRICE, _PRICE_AVERAGE, _PRICE_LIMIT = 16, 17, 19
 _ENDINGS = {
     "POSTONLY": Reason.EXCHANGE_POST_ONLY_WOULD_TAKE,
     "FILLORKILL": Reason.EXCHANGE_FOK_NOT_FILLABLE,
@@ -231,7 +232,24 @@ class BitfinexMessages:
         self._orders.remember(market.number, exchange_order_id, order)
         updated_ms = int(row[_UPDATED_MS] or 0)
         kind, reason, is_open = _state(str(row[_STATUS]), int(row[_TIF_MS] or 0), updated_ms)
-        return FoundOrder(order, market.number, exchange_order_id, kind, reason, updated_ms * NS_PER_MS, is_open)
+        found = FoundOrder(order, market.number, exchange_order_id, kind, reason, updated_ms * NS_PER_MS, is_open)
+        if order == 0:
+            return found
+        # The amount it began with stays when it is changed: only its trades say what is filled.
+        never_filled = str(row[_STATUS]).startswith("ACTIVE") and not row[_PRICE_AVERAGE]
+        return found._replace(
+            left_lots=abs(market.size.exact(row[_AMOUNT])) if is_open else 0,
+            price_ticks=_price_ticks(market, row),
+            filled_lots=0 if never_filled else None,
+        )
+
+
+def _price_ticks(market: Market, row: list[Any]) -> int:
+    """An order's limit, or its trigger where it has no limit; that of a trailing order moves."""
+    kind = str(row[_TYPE]).removeprefix("EXCHANGE ")
+    if kind in ("MARKET", "TRAILING STOP"):
+        return 0
+    return market.price.nearest((row[_PRICE_LIMIT] if kind == "STOP LIMIT" else row[_PRICE]) or 0)
 
 
 def _state(status: str, expires_ms: int, updated_ms: int) -> tuple[EventKind, Reason, bool]:

@@ -56,11 +56,9 @@ def prices(market: Market, command: Command) -> dict[str, str]:
     return {"price": limit}
 
 
-def change(market: Market, command: Command, exchange_order_id: int, quantity_lots: int) -> dict[str, Any]:
-    """The body of auth/w/order/update for an order whose whole quantity is known."""
-    more_lots = command.quantity_lots - quantity_lots
-    body: dict[str, Any] = {"id": exchange_order_id} | prices(market, command)
-    return body | ({"delta": _amount(market, command, more_lots)} if more_lots else {})
+def change(market: Market, command: Command, exchange_order_id: int, left_lots: int) -> dict[str, Any]:
+    """The body of auth/w/order/update: an amount is what shall be left to be filled."""
+    return {"id": exchange_order_id, "amount": _amount(market, command, left_lots)} | prices(market, command)
 
 
 def is_derivative(market: Market) -> bool:

@@ -203,10 +203,8 @@ class Hyperliquid(ExchangeClient):
         client_id = self.connection.ids.hyperliquid(command.order)
         if not self.orders.exchange_order_id(command.order):
             await self._order_status(market, client_id)
-        left_lots = command.quantity_lots - await self._filled_lots(market, command.order)
-        if left_lots <= 0:
-            raise Refused(Reason.EXCHANGE_QUANTITY_BELOW_MINIMUM)
-        order = self._wire_order(market, command._replace(quantity_lots=left_lots), 0)
+        left = command._replace(quantity_lots=await self.left_lots(command))
+        order = self._wire_order(market, left, 0)
         action = {"type": "batchModify", "modifies": [{"oid": client_id, "order": order}]}
         self._messages.changing[command.order] = self.orders.exchange_order_id(command.order)
         is_changed = False
@@ -292,13 +290,6 @@ class Hyperliquid(ExchangeClient):
             return known
         found = await self._order_status(market, exchange_order_id)
         return 0 if found is None else found.order
-
-    async def _filled_lots(self, market: Market, order: int) -> int:
-        client_id = self.connection.ids.hyperliquid(order)
-        fills = await self.read(lambda: self._info("userFills"))
-        ids = {self.orders.exchange_order_id(order)}
-        ours = [said for said in fills if said.get("cloid") == client_id or int(said["oid"]) in ids]
-        return sum(market.size.exact(said["sz"]) for said in ours)
 
     async def holdings(self) -> Holdings:
         said = await self._info("clearinghouseState")

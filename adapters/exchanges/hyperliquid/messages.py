@@ -206,8 +206,20 @@ class HyperliquidMessages:
         if is_open or self._orders.exchange_order_id(order) < exchange_order_id:
             self._orders.remember(market.number, exchange_order_id, order)
         ts_ns = int(said.get("statusTimestamp") or row["timestamp"]) * NS_PER_MS
+        found = FoundOrder(order, market.number, exchange_order_id, kind, reason, ts_ns, is_open)
+        if order == 0:
+            return found
         whole, left = market.size.exact(row["origSz"]), market.size.exact(row["sz"])
         # What is left of an immediate order has no status of its own.
         if reason == Reason.EXCHANGE_CANCELED_ON_REQUEST and row.get("tif") == "Ioc" and left < whole:
-            reason = Reason.EXCHANGE_IOC_REMAINDER
-        return FoundOrder(order, market.number, exchange_order_id, kind, reason, ts_ns, is_open)
+            found = found._replace(reason=Reason.EXCHANGE_IOC_REMAINDER)
+        # A changed order is another one there, whose size is what was left: only its trades say what is filled.
+        return found._replace(left_lots=left if is_open else 0, price_ticks=_price_ticks(market, row))
+
+
+def _price_ticks(market: Market, row: dict[str, Any]) -> int:
+    """An order's limit, or its trigger where it has no limit: the limit of a market order is only far away."""
+    kind = str(row.get("orderType"))
+    if row.get("isTrigger") and kind.endswith("Market"):
+        return market.price.nearest(row["triggerPx"])
+    return 0 if kind == "Market" or row.get("tif") == "Ioc" else market.price.nearest(row["limitPx"])
