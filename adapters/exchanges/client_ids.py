@@ -1,13 +1,14 @@
 """Client order ids: a pure function of the tape and the order's number, in each exchange's own format.
 
-A request that is sent again, after a crash too, has the same id, so that an exchange takes it once; and an id that
-comes back names its order without a table.
+An id that comes back names its order without a table, after a crash too: an order without an answer is asked about by
+its id before anything else is done about it. That keeps orders from being doubled: nothing is ever sent twice.
+What exchanges do with an id that is taken differs, and Bitfinex takes it once more.
 """
 
 from dataclasses import dataclass
 
 _BINANCE_PREFIX = "tf"
-# Bitfinex takes integers of up to 45 bits, which must be unique within a day: 19 of the tape, 26 of the order.
+# Bitfinex takes integers of up to 45 bits, and does not enforce that they are unique: 19 of the tape, 26 of the order.
 _BITFINEX_ORDER_BITS = 26
 _BITFINEX_TAPE_BITS = 19
 # Hyperliquid takes 128 bits: 80 of the tape, 48 of the order.
