@@ -79,7 +79,7 @@ def open_daemon(
         manifest = _manifest(configuration, sending, limits, began_ns)
         writer = opened.enter_context(create_journal(folder, manifest, Durability.EVERY_COMMIT))
     session.attach(writer)
-    inbox = Inbox(clock_ns)
+    inbox = Inbox(clock_ns, foreign_since_ns=began_ns)
     inbox.latest_ts_ns = recovered.last_ts_ns
     ids = ClientIds(writer.manifest.journal_id)
     daemon = Daemon(

@@ -22,17 +22,20 @@ _ROOM_EVENTS = 1 << 12
 class Inbox:
     """A growing buffer of event records. One thread, the event loop's, puts and takes.
 
-    Times of arrival never go back: where the clock does, the time before it counts on.
+    Times of arrival never go back: where the clock does, the time before it counts on. Trades of orders that are not
+    of this tape from before `foreign_since_ns` (by the exchange's clock) are not the tape's: they are only counted.
     """
 
-    def __init__(self, clock_ns: Callable[[], int]) -> None:
+    def __init__(self, clock_ns: Callable[[], int], foreign_since_ns: int = 0) -> None:
         self._clock_ns = clock_ns
+        self.foreign_since_ns = foreign_since_ns
         self._buffer = bytearray(_ROOM_EVENTS * EVENT_BYTES)
         self._count = 0
         self._documents: dict[int, Document] = {}
         self._arrived = asyncio.Event()
         self.latest_ts_ns = 0
         self.clock_steps_back = 0
+        self.fills_before_the_tape = 0
 
     def __len__(self) -> int:
         return self._count
@@ -156,6 +159,9 @@ class Inbox:
         ts_exchange_ns: int = 0,
     ) -> None:
         """An own trade; `order` is 0 for one of an order that is not of this tape."""
+        if order == 0 and 0 < ts_exchange_ns < self.foreign_since_ns:
+            self.fills_before_the_tape += 1
+            return
         words = order, trade_id, price_ticks, quantity_lots, fee
         self.put(EventKind.ORDER_FILLED, flags, 0, instrument, account, words, ts_exchange_ns)
 
