@@ -19,7 +19,7 @@ from adapters.exchanges.port import Command, Exchange, OrderQuestion
 from adapters.journal import Document, JournalWriter
 from engine.kinds import DecisionKind, EventKind, OrderStatus
 from engine.reasons import Reason
-from engine.records import EVENT, ORDER_REPORT
+from engine.records import CONNECTION, EVENT, ORDER_REPORT
 from replay.crash_points import CrashPoints
 from replay.live_session import Bytes, LiveSession
 from replay.operations import Operations
@@ -91,6 +91,8 @@ class Daemon:
     _written: list[tuple[int, Bytes, Bytes, Mapping[int, int], float]] = field(default_factory=list)
     _last_request: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
     _doubted: set[int] = field(default_factory=set)
+    # Accounts whose own stream came back, and when it was lost.
+    _came_back: asyncio.Queue[tuple[int, int]] = field(default_factory=asyncio.Queue)
     # When the first event of the batch arrived.
     _batch_ts_ns: int = 0
     _commit_due_s: float = 0.0
@@ -114,7 +116,8 @@ class Daemon:
             for exchange in self.exchanges.values():
                 await exchange.open()
             await self._reconcile_first()
-            helpers += [asyncio.create_task(task) for task in (self._tell_time(), self._ask_again(), self._reconcile())]
+            tasks = self._tell_time(), self._ask_again(), self._ask_after_gaps(), self._reconcile()
+            helpers += [asyncio.create_task(task) for task in tasks]
             await self._trade(helpers)
         except Exception as failure:
             self._failure = self._failure or failure
@@ -222,11 +225,24 @@ class Daemon:
                     self._doubted.clear()
                     await self._ask(account, exchange, sorted(unknown))
 
-    async def _ask(self, account: int, exchange: Exchange, questions: Sequence[OrderQuestion]) -> None:
-        since_ns = self._since_ns(self.inbox.latest_ts_ns - 2 * self._reconcile_interval_ns)
-        if not await exchange.ask(questions, since_ns):
+    async def _ask_after_gaps(self) -> None:
+        """What happened to orders while an account's own stream was gone nobody has told."""
+        while True:
+            account, lost_ts_ns = await self._came_back.get()
+            while not await self._ask(account, self.exchanges[account], self.questions(account), lost_ts_ns):
+                await self._pause(_UNKNOWN_ASKED_EVERY_S)
+
+    async def _ask(
+        self, account: int, exchange: Exchange, questions: Sequence[OrderQuestion], from_ts_ns: int | None = None
+    ) -> bool:
+        """Own trades are asked for from a time, or from before the last answers that there may have been."""
+        usual_ns = self.inbox.latest_ts_ns - 2 * self._reconcile_interval_ns
+        since_ns = self._since_ns(usual_ns if from_ts_ns is None else min(usual_ns, from_ts_ns))
+        answered = await exchange.ask(questions, since_ns)
+        if not answered:
             self.figures.questions_failed += 1
             log.warning("account %d: a question has no answer", account)
+        return answered
 
     # Events and commands
 
@@ -266,6 +282,7 @@ class Daemon:
         self._waiting += self.session.take(events, documents)
         self.figures.batches += 1
         self._doubt(events)
+        self._note_gaps(events)
         urgent = bool(np.any(events.view(EVENT)["kind"] >= EventKind.ORDER_SENT))
         if urgent or self._waiting or self.session.has_commands:
             self._flush()
@@ -275,6 +292,11 @@ class Daemon:
         rows = events.view(ORDER_REPORT)
         lost = (rows["kind"] == EventKind.CANCEL_REJECTED) & (rows["reason"] == Reason.EXCHANGE_ORDER_UNKNOWN)
         self._doubted.update(rows["order"][lost].tolist())
+
+    def _note_gaps(self, events: Bytes) -> None:
+        rows = events.view(CONNECTION)
+        for row in rows[(rows["kind"] == EventKind.CONNECTION_RESTORED) & (rows["stream"] == 0)]:
+            self._came_back.put_nowait((int(row["account"]), int(row["gap_started_ns"])))
 
     def _flush(self) -> None:
         """Commit, and send what may be sent."""
