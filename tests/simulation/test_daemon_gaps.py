@@ -75,7 +75,6 @@ async def interrupted(world: World, daemon: Daemon, exchange: Interrupted) -> No
         await asyncio.sleep(0.01)
     await asyncio.sleep(0.5)
     assert exchange.questions > asked_first
-    daemon.stop()
 
 
 async def traded(world: World) -> None:
@@ -98,9 +97,10 @@ def test_what_happened_in_a_gap_is_asked_for_at_once(tmp_path: Path) -> None:
                 world.configuration, world.folder, Sending.LIVE, make, opened, clock_ns=world.clock_ns
             )
             assert daemon.inbox.foreign_since_ns == daemon.began_ts_ns > 0
-            both = asyncio.create_task(interrupted(world, daemon, made[0]))
+            market = asyncio.create_task(interrupted(world, daemon, made[0]))
+            market.add_done_callback(lambda _: daemon.stop())
             await daemon.run()
-            await both
+            await market
             agree(world, daemon)
             return daemon
 
