@@ -15,6 +15,7 @@ from adapters.exchanges.client import ExchangeClient
 from adapters.exchanges.hyperliquid.errors import only_status
 from adapters.exchanges.hyperliquid.messages import NS_PER_MS, HyperliquidMessages
 from adapters.exchanges.hyperliquid.requests import SIGNIFICANT_DIGITS, wire_order
+from adapters.exchanges.hyperliquid.signing import QuickSigning
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market, Rules, check_step, steps_at_least
 from adapters.exchanges.port import Command, Connection, ExchangeInstrument, OrderQuestion
@@ -42,7 +43,7 @@ _STREAM_OF = {
 _PRIVATE = frozenset(("orderUpdates", "userFills"))
 
 
-class _HyperliquidWire(Wire, hyperliquid):
+class _HyperliquidWire(Wire, QuickSigning, hyperliquid):
     order_paths = frozenset(("exchange",))
 
 
