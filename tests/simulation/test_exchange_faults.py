@@ -6,7 +6,7 @@ import time
 
 import pytest
 
-from engine.kinds import EventKind, OrderType
+from engine.kinds import DecisionKind, EventKind, OrderType
 from tests.conformance.exchange_sandbox import SELL, Client, Market, cancel, order, question, run
 
 ORDERS = 14
@@ -40,6 +40,7 @@ def test_what_was_told_is_what_happened(exchange, seed):
         chance = random.Random(f"{exchange} {seed}")
         began_ns = time.time_ns()
         placed = {}
+        amended_ones = set()
         sends = []
         for number in range(1, ORDERS + 1):
             price = market.ticks(50_000 + chance.randrange(-30, 30))
@@ -56,8 +57,15 @@ def test_what_was_told_is_what_happened(exchange, seed):
             if chance.random() < 0.4:
                 victim = placed[chance.randrange(1, number + 1)][0]
                 sends.append(asyncio.create_task(client.exchange.send(cancel(victim))))
+            if chance.random() < 0.4:
+                changed = placed[chance.randrange(1, number + 1)][0]
+                lots = market.lots("0.01") * chance.randrange(1, 4)
+                if changed.order_type == OrderType.LIMIT:
+                    amended_ones.add(changed.order)
+                    change = changed._replace(kind=DecisionKind.AMEND_ORDER, quantity_lots=lots)
+                    sends.append(asyncio.create_task(client.exchange.send(change)))
             if chance.random() < 0.5:
-                market.quote(50_000 + chance.randrange(-20, 20))
+                market.quote(50_000 + chance.randrange(-20, 20), lots=market.lots("0.005") * chance.randrange(1, 5))
             await asyncio.sleep(0.02)
         await asyncio.gather(*sends)
         questions = [question(one, placed_ns) for one, placed_ns in placed.values()]
@@ -89,10 +97,13 @@ def test_what_was_told_is_what_happened(exchange, seed):
                 last[int(event.order)] = event
         assert set(last) == set(placed)
         amended = {number: event for number, event in last.items() if event.kind == EventKind.ORDER_AMENDED}
-        assert all(event.quantity_lots == placed[number][0].quantity_lots for number, event in amended.items())
-        still_open = {number for number in amended if filled[number] < placed[number][0].quantity_lots}
-        assert len(still_open) == len(customer.open_orders())
-        assert all(filled[number] <= one.quantity_lots for number, (one, _) in placed.items())
+        unchanged = placed.keys() - amended_ones
+        assert all(
+            amended[number].quantity_lots == placed[number][0].quantity_lots for number in unchanged & amended.keys()
+        )
+        left = [int(event.quantity_lots) - filled[number] for number, event in amended.items()]
+        assert sorted(lots for lots in left if lots) == sorted(one.left_lots for one in customer.open_orders())
+        assert all(filled[number] <= placed[number][0].quantity_lots for number in unchanged)
         position = next(event for event in said if event.kind == EventKind.POSITION_REPORTED)
         signed = sum(-filled[n] if one.order_flags & SELL else filled[n] for n, (one, _) in placed.items())
         assert position.quantity_lots == signed
