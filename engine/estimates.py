@@ -22,7 +22,6 @@ _HUGE = np.int64(1 << 62)
 _ALMOST_ONE = 1.0 - 1e-12
 _NEVER = np.int64(INT64_MAX)
 _ZERO = np.int64(0)
-_ONE = np.int64(1)
 _VARIANCE_WEIGHT_PPM = np.int64(60_000)
 _SLOW_VARIANCE_WEIGHT_PPM = np.int64(6_000)
 _ATR_SAMPLES = np.int64(14)
