@@ -16,7 +16,7 @@ from engine.rules import BREAKER, RING_TIMES
 _ACCOUNT, _INSTRUMENT, _STRATEGY = BreakerScope.ACCOUNT, BreakerScope.INSTRUMENT, BreakerScope.STRATEGY
 
 # What a condition can watch beside everything.
-_SCOPES: Mapping[Condition, tuple[BreakerScope, ...]] = {
+SCOPES: Mapping[Condition, tuple[BreakerScope, ...]] = {
     Condition.ACCOUNT_DRAWDOWN: (_ACCOUNT,),
     Condition.POSITION_LOSS: (_ACCOUNT, _INSTRUMENT),
     Condition.DAILY_LOSS: (_ACCOUNT, _STRATEGY),
@@ -110,8 +110,8 @@ def _scope(section: BreakerSection, condition: Condition, names: Names, at: Loca
     key = given[-1].name.lower()
     if len(given) > 1:
         raise Problem((*at, key), "expected at most one of account, instrument, strategy")
-    if given[0] not in _SCOPES[condition]:
-        possible = ", ".join(["everything", *(scope.name.lower() for scope in _SCOPES[condition])])
+    if given[0] not in SCOPES[condition]:
+        possible = ", ".join(["everything", *(scope.name.lower() for scope in SCOPES[condition])])
         raise Problem((*at, key), f"{condition.name.lower()} cannot watch it, expected one of {possible}")
     name = getattr(section, key)
     if name not in names[given[0]]:
