@@ -25,11 +25,12 @@ lint: $(READY)
 types: $(READY)
 	$(BIN)/mypy
 
+# One file's tests share what they compile, so that two processes divide the files.
 tests: $(READY)
-	$(BIN)/pytest
+	$(BIN)/pytest --numprocesses=2 --dist=loadfile
 
 tests-long: $(READY)  ## thousands of new random cases; a failure prints how to repeat it
-	HYPOTHESIS_PROFILE=long $(BIN)/pytest
+	HYPOTHESIS_PROFILE=long $(BIN)/pytest --numprocesses=2 --dist=loadfile
 
 bench: $(READY)  ## both workloads, with the journal, as a table
 	$(BIN)/tapefold bench ticks
