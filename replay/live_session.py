@@ -227,6 +227,16 @@ class LiveSession:
         decided = self._buffer.decisions[: decisions * DECISION_BYTES].copy()
         self.written(self.row.seq - events + 1, applied, decided, refused, append_s)
 
+    def end(self, events: Bytes, documents: Mapping[int, Document]) -> None:
+        """Fold what came last, and what a strategy's failure left of the batch before; then close.
+
+        Strategies are not asked any more where one failed. After a fault of the engine nothing is folded.
+        """
+        if self.row.fault == 0:
+            self._go_on()
+            self.take(events, documents)
+        self.close()
+
     def close(self) -> None:
         """Flush with the state's digest. What was still to be sent is not: the tape has it, and a restart asks."""
         self.flush(with_digest=True)
@@ -244,8 +254,11 @@ class LiveSession:
         )
 
     def _run(self, events: Bytes) -> list[Command]:
-        commands: list[Command] = []
         self._give(events)
+        return self._go_on()
+
+    def _go_on(self) -> list[Command]:
+        commands: list[Command] = []
         while (status := self._advance()) != Status.NEEDS_MARKET:
             if status == Status.STRATEGY_IS_ASKED:
                 self._ask(recorded=False)
@@ -278,19 +291,26 @@ class LiveSession:
         assert self._host is not None
         last = self._place.events - 1
         event = self._buffer.events[last * EVENT_BYTES : (last + 1) * EVENT_BYTES]
-        said = self._host.ask(event, int(event[_KIND_BYTE]), self._place.owner)
-        write_signals(self._signals, said, self._rationales(said, recorded), self._host.names)
+        try:
+            said = self._host.ask(event, int(event[_KIND_BYTE]), self._place.owner)
+            rationales = _rationales(said)
+            hashes = [0 if document is None else document_hash(document) for document in rationales]
+            write_signals(self._signals, said, hashes, self._host.names)
+        except BaseException:
+            self._silence()
+            raise
         self._place.signals_told = 0
+        if not recorded:
+            next_seq = self.row.seq + 1
+            self._documents |= {
+                next_seq + at: document for at, document in enumerate(rationales) if document is not None
+            }
 
-    def _rationales(self, said: Sequence[Numbered], recorded: bool) -> list[int]:
-        """The hashes of what strategies say in words; what is new is kept for the tape."""
-        hashes = []
-        for offset, (number, signal) in enumerate(said):
-            document = TextDocument(text=signal.rationale, author=f"strategy {number}") if signal.rationale else None
-            if document is not None and not recorded:
-                self._documents[self.row.seq + 1 + offset] = document
-            hashes.append(document_hash(document) if document is not None else 0)
-        return hashes
+    def _silence(self) -> None:
+        """Ask no strategy any more, and forget what was said but not told."""
+        self._place.shown_kinds = 0
+        self._place.signals_told = 0
+        self._signals_row.count = 0
 
     def _commands(self, decisions: int) -> list[Command]:
         """What is to be sent, of the decisions in the buffer."""
@@ -303,9 +323,21 @@ class LiveSession:
 
     def _stop(self, status: int) -> None:
         if status == Status.TOO_MANY_SIGNALS:
+            count = self._signals_row.count
+            self._silence()
             raise UserError(
-                f"a strategy made {self._signals_row.count} signals on the event of ts_ns {self.row.ts_ns}, "
+                f"a strategy made {count} signals on the event of ts_ns {self.row.ts_ns}, "
                 f"expected at most {SIGNALS_PER_EVENT_MAX}"
             )
         assert status == Status.FAULT, f"the loop returned {status}"
-        raise EngineStopped(f"the engine stopped at event {self.row.fault_seq}: {Reason(self.row.fault).name}")
+        raise EngineStopped(
+            f"the engine stopped at event {self.row.fault_seq}: {Reason(self.row.fault).name}; its tape is kept"
+        )
+
+
+def _rationales(said: Sequence[Numbered]) -> list[TextDocument | None]:
+    """What strategies say in words."""
+    return [
+        TextDocument(text=signal.rationale, author=f"strategy {number}") if signal.rationale else None
+        for number, signal in said
+    ]
