@@ -64,15 +64,15 @@ class _Redacted(logging.Formatter):
         return self._redaction.hide(self._inner.format(record))
 
 
-def log_to(stream: TextIO = sys.stderr, level: str = "info", secrets: Iterable[str] = ()) -> logging.Handler:
-    """Send the log of this process to a stream, from `level` on: plain at a terminal, JSON elsewhere.
+def log_to(stream: TextIO | None = None, level: str = "info", secrets: Iterable[str] = ()) -> logging.Handler:
+    """Send the log of this process to a stream (stderr), from `level` on: plain at a terminal, JSON elsewhere.
 
     Called again, it takes the place of what it set up before: secrets are known later than the first line. Raises
     ValueError for a level that is none.
     """
     plain = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(_Redacted(plain if stream.isatty() else JsonLines(), Redaction(secrets)))
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_Redacted(plain if handler.stream.isatty() else JsonLines(), Redaction(secrets)))
     root = logging.getLogger()
     root.setLevel(level.upper())
     for before in [old for old in root.handlers if isinstance(old.formatter, _Redacted)]:
