@@ -192,7 +192,8 @@ class Daemon:
         self._mark(EventKind.CONNECTION_RESTORED)
         self._tell_timer()
         self._waiting += self.session.take(*self.inbox.take(len(self.inbox)))
-        self._waiting += self._cancels_again()
+        if self.sends:
+            self._waiting += self._cancels_again()
         self.points.reach("after_evidence")
         self.ready = True
         if self.operations is not None:
