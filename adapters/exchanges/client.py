@@ -112,7 +112,7 @@ class ExchangeClient(ABC):
                 self.markets = await self._loaded()
                 self._last_trade_ns = self.clock_ns()
                 for stream, watch in self.watches().items():
-                    if self.connection.keys or stream != Stream.PRIVATE:
+                    if self.connection.has_keys or stream != Stream.PRIVATE:
                         self.streams.start(stream, watch)
                 await self.streams.all_up()
         except UserError:
@@ -149,7 +149,7 @@ class ExchangeClient(ABC):
                 del self.on_their_way[order]
 
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
-        if not self.connection.keys:
+        if not self.connection.has_keys:
             return True
         async with self._asking:
             self.sent_while_asking = set(self.on_their_way)

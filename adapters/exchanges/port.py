@@ -21,9 +21,6 @@ class Keys:
     # The wallet's address, where the exchange knows accounts by it (Hyperliquid).
     wallet: str = field(default="", repr=False)
 
-    def __bool__(self) -> bool:
-        return bool(self.secret)
-
 
 @dataclass(frozen=True, slots=True)
 class ExchangeInstrument:
@@ -55,6 +52,10 @@ class Connection:
     instruments: Sequence[ExchangeInstrument]
     streams: frozenset[str]
     ids: ClientIds
+
+    @property
+    def has_keys(self) -> bool:
+        return bool(self.keys.secret)
 
 
 class Command(NamedTuple):

@@ -43,7 +43,7 @@ class MarketOnly:
     """A client without keys: market data, and nothing else."""
 
     def __init__(self, world: World, connection: Connection, inbox: Inbox) -> None:
-        assert not connection.keys, "paper needs no keys"
+        assert not connection.has_keys, "paper needs no keys"
         self.world, self.inbox = world, inbox
 
     async def open(self) -> None:

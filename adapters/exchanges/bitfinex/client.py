@@ -98,7 +98,7 @@ class Bitfinex(ExchangeClient):
             market = _market(instrument, listed[instrument.symbol])
             self._by_id[market.market_id] = markets[instrument.number] = market
         # What is asked first of an account says whether the keys are good.
-        if self.connection.keys:
+        if self.connection.has_keys:
             await self.wire.privatePostAuthRWallets()
         return markets
 
