@@ -110,7 +110,9 @@ class LiveSession:
 
     # Coming back
 
-    def recover(self, reader: JournalReader, progress: Callable[[int], None] | None = None) -> Recovered:
+    def recover(
+        self, reader: JournalReader, progress: Callable[[int], None] | None = None, from_start: bool = False
+    ) -> Recovered:
         """Go through the tape: the state as it was, and strategies that have seen it all. Nothing is sent.
 
         What strategies say is compared with what they said; a difference is counted and not told. Compiled ones come
@@ -120,7 +122,7 @@ class LiveSession:
         """
         simulated = self._gateway == Gateway.SIMULATED
         self._place.gateway = Gateway.SIMULATED if simulated else Gateway.RECORDED
-        first_seq = 1 if simulated else self._from_snapshot(reader) + 1
+        first_seq = 1 if simulated or from_start else self._from_snapshot(reader) + 1
         made = Comparison()
         for block in blocks_ahead(reader, first_seq) if reader.last_seq >= first_seq else ():
             if simulated:
