@@ -36,7 +36,7 @@ def world(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtu
 
 def lives(world: World) -> None:
     """Two killed in the middle of their work, with requests that get lost, and one that ends."""
-    for chosen in ("after_commit:60", "before_send:9", ""):
+    for chosen in ("after_commit:40", "before_send:9", ""):
         Life(world, chosen, ticks=50, faults=True).live()
 
 
