@@ -4,7 +4,7 @@ import re
 from pathlib import Path
 
 from engine import reasons
-from engine.reasons import Reason
+from engine.reasons import RETIRED, Reason
 
 PAGE = Path(__file__).with_name("reasons.md")
 
@@ -150,8 +150,17 @@ def page() -> str:
     for first, last, title in [(0, 0, "none"), *sections]:
         parts.append(f"\n## {first} to {last}: {title}\n" if last else "\n## 0: no reason\n")
         parts.append("\n| code | name | meaning |\n| --- | --- | --- |\n")
-        parts += [f"| {int(r)} | `{r.name}` | {MEANINGS[r]} |\n" for r in Reason if first <= r <= last]
+        parts += [row for code, row in _rows() if first <= code <= last]
     return "".join(parts)
+
+
+def _rows() -> list[tuple[int, str]]:
+    rows = [(int(reason), f"| {int(reason)} | `{reason.name}` | {MEANINGS[reason]} |\n") for reason in Reason]
+    rows += [
+        (code, f"| {code} | `{name}` | Retired: never given, and never used again. |\n")
+        for code, name in RETIRED.items()
+    ]
+    return sorted(rows)
 
 
 if __name__ == "__main__":

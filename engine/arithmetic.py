@@ -1,4 +1,4 @@
-"""Exact int64 arithmetic for money: the guard comes before the operation, never after.
+"""Exact int64 arithmetic for money and time: the guard comes before the operation, never after.
 
 Overflow of a signed integer is undefined in compiled code, so every product is checked first, with a
 float64 estimate whose error (a few parts in 10**16) is far smaller than the room left below 2**63.
@@ -17,6 +17,9 @@ _MONEY_MAX_ESTIMATE = 1.15e18
 PPM = np.int64(1_000_000)
 # Up to this many ppm nothing has to be divided but by the constant.
 _PPM_PLAIN = 9_000_000_000_000
+# Lowers a bound that was estimated in float64, by far more than its error.
+ALMOST_ONE = 1.0 - 1e-12
+_LAST_TS_NS = np.int64(INT64_MAX)
 
 
 @inner_kernel
@@ -119,6 +122,12 @@ def share(amount: Any, part: Any, whole: Any) -> Any:
     if amount < 0:
         return -mul_div(-amount, part, whole)
     return mul_div(amount, part, whole)
+
+
+@inner_kernel
+def later(ts_ns: Any, delay_ns: Any) -> Any:
+    """The time `delay_ns` after `ts_ns`, or the last there is."""
+    return ts_ns + delay_ns if ts_ns <= _LAST_TS_NS - delay_ns else _LAST_TS_NS
 
 
 @inner_kernel

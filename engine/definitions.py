@@ -38,8 +38,8 @@ TARGET_BASE, TARGET_WORDS = TARGET.base, words_of(TARGET)
 RISK_STEP_BASE, RISK_STEP_WORDS = RISK_STEP.base, words_of(RISK_STEP)
 # 10**18 units still fit the ledger: one unit of currency at the least.
 MONEY_DECIMALS_MAX = 18
-# A breaker's row begins with its rules.
 _BREAKER_ENABLED = BREAKER.number("enabled")
+# A breaker's row begins with its rules.
 BREAKER_BASE, BREAKER_WORDS = BREAKER.base, record([("words", "<i8", (BREAKER_ROW.itemsize // 8,))])
 
 

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import INT64_MAX, PPM, mul_div, ppm_part, ppm_part_up
+from engine.arithmetic import ALMOST_ONE, INT64_MAX, PPM, later, mul_div, ppm_part, ppm_part_up
 from engine.jit import inner_kernel
 from engine.kinds import Condition
 
@@ -19,13 +19,12 @@ _RETURN_MOST_PPB = np.int64(2) * PPB
 _RANGE_MOST_TICKS = np.int64(1 << 42)
 _DIVISOR_MAX = np.int64(1 << 60)
 _HUGE = np.int64(1 << 62)
-_ALMOST_ONE = 1.0 - 1e-12
 _NEVER = np.int64(INT64_MAX)
 _ZERO = np.int64(0)
-_ONE = np.int64(1)
 _VARIANCE_WEIGHT_PPM = np.int64(60_000)
 _SLOW_VARIANCE_WEIGHT_PPM = np.int64(6_000)
 _ATR_SAMPLES = np.int64(14)
+_VOLATILITY_SAMPLES_MIN = np.int64(20)
 
 LOOK_AT_VOLATILITY = np.int64(1 << Condition.VOLATILITY)
 LOOK_AT_JUMP = np.int64(1 << Condition.PRICE_JUMP)
@@ -56,7 +55,7 @@ def ppm_of(part: Any, whole: Any) -> Any:
 @inner_kernel
 def ppm_towards(part: Any, whole: Any, limit_ppm: Any) -> Any:
     """As `ppm_of` where it comes to `limit_ppm` (> 0), else some figure below that: an estimate spares the division."""
-    if np.float64(part) * PPM < np.float64(limit_ppm) * np.float64(whole) * _ALMOST_ONE:
+    if np.float64(part) * PPM < np.float64(limit_ppm) * np.float64(whole) * ALMOST_ONE:
         return _ZERO
     return ppm_of(part, whole)
 
@@ -70,9 +69,10 @@ def share_up(amount: Any, ppm: Any) -> Any:
 
 
 @inner_kernel
-def later(ts_ns: Any, delay_ns: Any) -> Any:
-    """The time `delay_ns` after `ts_ns`, or the last there is."""
-    return ts_ns + delay_ns if ts_ns <= _NEVER - delay_ns else _NEVER
+def volatility_samples_min(instrument: Any) -> Any:
+    """How many samples an instrument's volatility needs before anything is decided by it."""
+    samples_min = np.int64(instrument.rules.volatility_samples_min)
+    return samples_min if samples_min != 0 else _VOLATILITY_SAMPLES_MIN
 
 
 @inner_kernel

@@ -14,14 +14,13 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import MONEY_MAX, PPM, money_fits, mul_div, mul_div_up, product_fits, share
+from engine.arithmetic import ALMOST_ONE, MONEY_MAX, PPM, money_fits, mul_div, mul_div_up, product_fits, share
 from engine.jit import inner_kernel
 from engine.kinds import FundingBasis
 from engine.reasons import Reason
 
 PPB = np.int64(1_000_000_000)
 DRAWDOWN_PPM_MAX = PPM * PPM
-_ALMOST_ONE = 1.0 - 1e-12
 
 
 @inner_kernel
@@ -63,7 +62,7 @@ def _settle(state: Any, account: Any, account_number: Any) -> None:
         account.max_drawdown_units = drawdown
     # An estimate with room to spare tells whether the exact division can lead to a larger whole number of ppm.
     next_ppm = np.float64(account.max_drawdown_ppm) + 1.0
-    if peak > 0 and np.float64(drawdown) * PPM >= next_ppm * np.float64(peak) * _ALMOST_ONE:
+    if peak > 0 and np.float64(drawdown) * PPM >= next_ppm * np.float64(peak) * ALMOST_ONE:
         _deepen_drawdown(account, drawdown, peak)
 
 

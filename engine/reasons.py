@@ -139,3 +139,7 @@ class Reason(IntEnum):
     RISK_BY_DRAWDOWN = 600
     RISK_BY_VOLATILITY = 601
     RISK_BY_LOSING_STREAK = 602
+
+
+# Codes of 0.1.0 that were never given; their numbers stay taken.
+RETIRED = {205: "SIGNAL_EXPIRED", 210: "SHORT_NOT_ALLOWED"}

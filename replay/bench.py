@@ -23,7 +23,7 @@ from adapters.journal import Durability, JournalWriter, create_journal, read_jou
 from engine.records import EVENT_BYTES
 from engine.state import DEFAULT_LIMITS, LARGE_LIMITS, Limits
 from replay.backtest import backtest_manifest
-from replay.bench_rules import ADDED
+from replay.bench_rules import ADDED, STRATEGY_RULES
 from replay.memory import peak_rss_mib
 from replay.opening import opening_events
 from replay.refold import refold
@@ -71,6 +71,7 @@ order_quantity = "1"
 name = "ema"
 form = "{form}"
 entry = "{entry}"
+{strategy_rules}
 [strategies.parameters]
 {parameters}
 """
@@ -87,6 +88,7 @@ def bench_configuration(
         lot_size=LOT_SIZE,
         form="python" if strategy == "python" else "compiled",
         entry=STRATEGIES[strategy],
+        strategy_rules=STRATEGY_RULES if rules == "all" else "",
         parameters=parameters or f'fast = 10\nslow = 20\nprice = "{workload.price}"',
     )
     text += ADDED[rules]

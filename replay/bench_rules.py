@@ -26,6 +26,7 @@ _BREAKERS = {
     "request_failures": "32",
     "fill_slippage": "0.9",
     "clock_skew": "1d",
+    "reconciliation": "1000000",
 }
 _WINDOWED = ("price_jump", "rejects", "request_failures")
 _COUNTED = ("losing_streak", "rejects", "request_failures")
@@ -38,7 +39,27 @@ def _breaker(condition: str) -> str:
     return text + ('window = "1m"\n' if condition in _WINDOWED else "")
 
 
+# Keys of the strategy's own table.
+STRATEGY_RULES = """
+loss_max = "9000000"
+executions_max = 32
+executions_window = "1ns"
+"""
+
 RULES = """
+[accounts.risk]
+gross_max = "900000000"
+net_max = "900000000"
+long_max = "900000000"
+short_max = "900000000"
+leverage_max = "100"
+daily_loss_max = "0.9"
+daily_loss_max_amount = "9000000"
+drawdown_max = "0.9"
+
+[instruments.risk]
+entries_per_day_max = 1000000
+
 [risk]
 gross_max = "900000000"
 net_max = "900000000"
@@ -62,8 +83,6 @@ position_weight_max = "10"
 cooldown = "1ns"
 loss_cooldown = "1ns"
 self_cross = "refuse"
-daily_loss_max = "0.9"
-drawdown_max = "0.9"
 check_funds = true
 
 [[risk.windows]]

@@ -24,7 +24,7 @@ Json = dict[str, Any]
 _COUNTS = (Condition.LOSING_STREAK, Condition.REJECTS, Condition.REQUEST_FAILURES)
 _TIMES = (Condition.STALE_DATA, Condition.CLOCK_SKEW)
 # What is a figure of one instrument; what else a breaker watches is of an account, a strategy or everything.
-_OF_INSTRUMENT = (
+OF_INSTRUMENT = (
     *(Condition.POSITION_LOSS, Condition.VOLATILITY, Condition.PRICE_JUMP, Condition.SPREAD),
     *(Condition.STALE_DATA, Condition.FILL_SLIPPAGE, Condition.RECONCILIATION),
 )
@@ -75,7 +75,7 @@ def decision_text(decision: Any, names: Names) -> str:
 def _symbol(kind: DecisionKind, fields: Any, names: Names) -> str | None:
     instrument = int(fields["instrument"])
     if kind in _OF_BREAKERS:
-        is_of_one = int(fields["condition"]) in _OF_INSTRUMENT
+        is_of_one = int(fields["condition"]) in OF_INSTRUMENT
     else:
         is_of_one = kind != DecisionKind.TRANSPORT_CHANGED and instrument != _NO_INSTRUMENT
     return names.instrument(instrument).symbol if is_of_one else None
@@ -111,7 +111,7 @@ def _tripped(decision: Any, names: Names) -> str:
     limit = figure_text(condition, int(decision["limit"]), names, instrument)
     actions = [_words(action) for action in BreakerAction if int(decision["actions"]) & action]
     where = ""
-    if condition in _OF_INSTRUMENT:
+    if condition in OF_INSTRUMENT:
         where = f" at {names.instrument(instrument).symbol}"
     elif condition in _OF_ACCOUNT:
         where = f" of {names.account(int(decision['account'])).name}"

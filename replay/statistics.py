@@ -17,11 +17,12 @@ from engine.reasons import Reason
 from replay.incidents import incidents_of, trips_of
 from replay.names import Names
 from replay.refusals import refused_of
+from replay.risk import ratios
+from replay.risk.figure import Unknown
 from replay.sampling import DAY_NS, Observation
 from replay.trades import RoundTrip
 
 DAYS_A_YEAR = 365
-RETURNS_MIN = 3
 _ZERO = Decimal(0)
 
 Json = dict[str, Any]
@@ -251,14 +252,10 @@ def daily_returns(days: Sequence[tuple[int, Decimal, Decimal]]) -> list[float] |
 def sharpe_ratio(returns: Sequence[float] | None) -> float | None:
     """Mean by sample standard deviation of daily returns, times sqrt(365), without a risk-free rate.
 
-    Sharpe, The Sharpe Ratio, Journal of Portfolio Management 21 (1994). None with fewer than three returns or
-    where they do not vary.
+    None with fewer than three returns or where they do not vary.
     """
-    if returns is None or len(returns) < RETURNS_MIN:
-        return None
-    mean = math.fsum(returns) / len(returns)
-    variance = math.fsum((value - mean) ** 2 for value in returns) / (len(returns) - 1)
-    return round(mean / math.sqrt(variance) * math.sqrt(DAYS_A_YEAR), 4) if variance > 0 else None
+    figure = ratios.sharpe_ratio(np.array(returns or (), dtype=np.float64), DAYS_A_YEAR)
+    return None if isinstance(figure, Unknown) else round(figure, 4)
 
 
 def _orders_filled(observation: Observation, role: OrderRole) -> int:

@@ -6,16 +6,17 @@ from typing import Any
 
 from adapters.configuration.rule_sections import BreakerSection
 from adapters.configuration.rules import RuleList, Scope
+from adapters.configuration.sections import File
 from adapters.configuration.terms import Instrument, Location, Problem, whole
 from adapters.configuration.values import PPM, nearest, parse_decimal, parse_duration, parse_fraction, shown
-from engine.kinds import Condition, RearmRule
+from engine.kinds import BreakerAction, Condition, RearmRule
 from engine.kinds import Scope as BreakerScope
 from engine.rules import BREAKER, RING_TIMES
 
 _ACCOUNT, _INSTRUMENT, _STRATEGY = BreakerScope.ACCOUNT, BreakerScope.INSTRUMENT, BreakerScope.STRATEGY
 
 # What a condition can watch beside everything.
-_SCOPES: Mapping[Condition, tuple[BreakerScope, ...]] = {
+SCOPES: Mapping[Condition, tuple[BreakerScope, ...]] = {
     Condition.ACCOUNT_DRAWDOWN: (_ACCOUNT,),
     Condition.POSITION_LOSS: (_ACCOUNT, _INSTRUMENT),
     Condition.DAILY_LOSS: (_ACCOUNT, _STRATEGY),
@@ -38,6 +39,9 @@ _WINDOWED = (Condition.PRICE_JUMP, *_COUNTED_IN_WINDOW)
 _TIMES = (Condition.STALE_DATA, Condition.CLOCK_SKEW)
 # These cannot be more than all there was.
 _AT_MOST_ALL = (Condition.ACCOUNT_DRAWDOWN, Condition.DAILY_LOSS, Condition.WEEKLY_LOSS)
+
+# What the breaker is called that live trading has anyway.
+RECONCILIATION_NAME = "differs-from-exchange"
 
 Names = Mapping[BreakerScope, Sequence[str]]
 
@@ -80,6 +84,25 @@ def add_breakers(
             rules.tell(BREAKER, name, words[name], Scope(), row)
 
 
+def needs_reconciliation(file: File) -> bool:
+    """Whether a breaker has to be added that notices where the exchange holds something else than the engine."""
+    return file.live is not None and all(section.condition != Condition.RECONCILIATION for section in file.breakers)
+
+
+def add_reconciliation(rules: RuleList, row: int) -> None:
+    """A difference of one lot blocks entries, and alerts, until a report agrees again."""
+    words = {
+        "condition": Condition.RECONCILIATION,
+        "scope": BreakerScope.EVERYTHING,
+        "actions": BreakerAction.ALERT | BreakerAction.BLOCK_ENTRIES,
+        "limit": 1,
+        "rearm_rule": RearmRule.CLEAR,
+        "enabled": 1,
+    }
+    for name in BREAKER.bounds:
+        rules.tell(BREAKER, name, int(words.get(name, 0)), Scope(), row)
+
+
 def _scope(section: BreakerSection, condition: Condition, names: Names, at: Location) -> tuple[BreakerScope, int]:
     given = [scope for scope in (_ACCOUNT, _INSTRUMENT, _STRATEGY) if getattr(section, scope.name.lower()) is not None]
     if not given:
@@ -87,8 +110,8 @@ def _scope(section: BreakerSection, condition: Condition, names: Names, at: Loca
     key = given[-1].name.lower()
     if len(given) > 1:
         raise Problem((*at, key), "expected at most one of account, instrument, strategy")
-    if given[0] not in _SCOPES[condition]:
-        possible = ", ".join(["everything", *(scope.name.lower() for scope in _SCOPES[condition])])
+    if given[0] not in SCOPES[condition]:
+        possible = ", ".join(["everything", *(scope.name.lower() for scope in SCOPES[condition])])
         raise Problem((*at, key), f"{condition.name.lower()} cannot watch it, expected one of {possible}")
     name = getattr(section, key)
     if name not in names[given[0]]:

@@ -8,6 +8,7 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
+from adapters.configuration.breakers import RECONCILIATION_NAME, needs_reconciliation
 from adapters.configuration.changes import Change, RulesInForce, resolve_changes, rules_in_force
 from adapters.configuration.live_section import LiveSection
 from adapters.configuration.messages import first_problem, where
@@ -128,11 +129,16 @@ def parse_configuration(text: str, path: Path) -> Configuration:
         strategies=file.strategies,
         data=file.data,
         rules=rules,
-        breakers=tuple(breaker.name for breaker in file.breakers),
+        breakers=_breaker_names(file),
         in_force=in_force,
         changes=changes,
         live=file.live,
     )
+
+
+def _breaker_names(file: File) -> tuple[str, ...]:
+    names = tuple(breaker.name for breaker in file.breakers)
+    return (*names, RECONCILIATION_NAME) if needs_reconciliation(file) else names
 
 
 def _check_live(live: LiveSection | None, accounts: Sequence[Account]) -> None:

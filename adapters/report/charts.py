@@ -89,8 +89,8 @@ def _equity(equity: pl.DataFrame, currency: str, trips: Sequence[Mapping[str, An
     values, deposits = frame["equity"].to_numpy(), frame["deposits"].to_numpy()
     profit = values - deposits
     peak = np.maximum(np.maximum.accumulate(profit), 0.0) if len(profit) else profit
-    base = np.where(peak + deposits > 0, peak + deposits, 1.0)
-    drawdown = -100.0 * (peak - profit) / base
+    base = peak + deposits
+    drawdown = -100.0 * np.divide(peak - profit, base, out=np.zeros_like(base), where=base > 0)
     firsts = _groups(len(values), POINTS_MAX)
     lasts = _last_of(firsts, len(values))
     digits = 2 if len(values) == 0 or np.abs(values).max() >= 100 else 6

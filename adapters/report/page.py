@@ -104,7 +104,7 @@ def _tiles(summary: Json) -> str:
             ("Final equity", summary["final_equity"], f"from {start} {currency}", ""),
             ("Maximum drawdown", summary["max_drawdown"], _shown_number(summary["max_drawdown_percent"], 2, " %"), ""),
             ("Average win", summary["average_win"], f"average loss {loss}", ""),
-            ("Fees", summary["fees"], _funding_note(summary, currency), ""),
+            ("Fees", summary["fees"], _funding_note(summary, currency, digits), ""),
         ]
     shown = [(label, _shown(value, digits), note, tone, value or "") for label, value, note, tone in tiles]
     shown += [
@@ -123,8 +123,8 @@ def _tiles(summary: Json) -> str:
     return '<section class="tiles">' + "".join(_tile(*tile) for tile in shown) + "</section>"
 
 
-def _funding_note(summary: Json, currency: str) -> str:
-    return currency if Decimal(summary["funding"]) == 0 else f"{currency}; funding {_shown(summary['funding'])}"
+def _funding_note(summary: Json, currency: str, digits: int) -> str:
+    return currency if Decimal(summary["funding"]) == 0 else f"{currency}; funding {_shown(summary['funding'], digits)}"
 
 
 def _tile(label: str, value: str, note: str, tone: str, exact: str) -> str:
@@ -337,7 +337,8 @@ def _trade_cells(trade: Json, digits: int) -> dict[str, Cell]:
 
 def _closed_by(reasons: str) -> str:
     """`target_reached, stop_reached` as "target, stop"."""
-    return ", ".join(reason.rpartition("_")[0].replace("_", " ") for reason in reasons.split(", "))
+    shown = (reason.removesuffix("_reached").removesuffix("_closed") for reason in reasons.split(", "))
+    return ", ".join(shown).replace("_", " ")
 
 
 def _moment(time: datetime) -> str:

@@ -130,15 +130,6 @@ def _owner(state: Any, number: Any, named: Any, side: Any) -> Any:
 
 
 @inner_kernel
-def close_account(state: Any, outbox: Any, account_number: Any, reason: Any) -> None:
-    """Cancel the entries and close the positions of every instrument of an account."""
-    for number in range(len(state.instruments)):
-        instrument = state.instruments[number]
-        if instrument.defined and instrument.account == account_number:
-            _close_instrument(state, outbox, np.int64(number), np.int64(reason))
-
-
-@inner_kernel
 def close_everything(state: Any, outbox: Any, reason: Any) -> None:
     """Cancel all entries and close all positions."""
     for number in range(len(state.instruments)):

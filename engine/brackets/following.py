@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import INT64_MAX
+from engine.arithmetic import INT64_MAX, later
 from engine.brackets.exits import count_exit, place_exit, replacements_max
 from engine.brackets.groups import on_member_changed, settle_group
 from engine.brackets.rows import count_held, held_lots, live_slot, say
@@ -87,7 +87,7 @@ def _enter(state: Any, outbox: Any, row: Any, lots: Any, price_ticks: Any) -> No
         if leg.order_role != 0:
             leg.limit_ticks = price_at(leg.distance, leg.distance_value, price_ticks, row.side)
     if row.time_limit_ns > 0:
-        row.expire_ts_ns = state.ts_ns + row.time_limit_ns if state.ts_ns <= _NEVER - row.time_limit_ns else _NEVER
+        row.expire_ts_ns = later(state.ts_ns, row.time_limit_ns)
     if row.status == BracketStatus.WAITING:
         row.status = np.int64(BracketStatus.OPEN)
         if row.expire_ts_ns > 0:

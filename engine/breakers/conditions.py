@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import MONEY_MAX, root
-from engine.estimates import jump_ppm, ppm_of, ppm_towards, share_up, spread_ppm
+from engine.estimates import jump_ppm, ppm_of, ppm_towards, share_up, spread_ppm, volatility_samples_min
 from engine.jit import inner_kernel
 from engine.kinds import Condition, Scope
 
@@ -17,7 +17,6 @@ UNKNOWN = np.int64(-1)
 NO_FIGURE = np.int64(-2)
 _ZERO = np.int64(0)
 _ONE = np.int64(1)
-_SAMPLES_MIN = np.int64(20)
 _MONEY_MOST = np.int64(MONEY_MAX)
 
 # Of whom a figure is: those of accounts first, those of instruments beside them.
@@ -199,8 +198,7 @@ def instrument_figure(state: Any, row: Any, instrument_number: Any) -> Any:
         return spread_ppm(instrument)
     if condition == Condition.PRICE_JUMP:
         return jump_ppm(instrument)
-    samples_min = instrument.rules.volatility_samples_min
-    if instrument.samples < (samples_min if samples_min != 0 else _SAMPLES_MIN):
+    if instrument.samples < volatility_samples_min(instrument):
         return NO_FIGURE
     return root(instrument.variance_ppb2) // 1000
 

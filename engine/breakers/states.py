@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import INT64_MAX
+from engine.arithmetic import INT64_MAX, later
 from engine.breakers.acting import act
 from engine.breakers.conditions import (
     AT_ANY_TIME,
@@ -30,7 +30,6 @@ from engine.breakers.conditions import (
 from engine.breakers.forgetting import forget
 from engine.breakers.thresholds import watch_everything
 from engine.decisions import next_command
-from engine.estimates import later
 from engine.jit import inner_kernel, overlay
 from engine.kinds import BreakerStatus, Condition, DecisionKind, RearmRule, Scope
 from engine.records import BREAKER_DECISION

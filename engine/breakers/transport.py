@@ -4,9 +4,9 @@ from typing import Any
 
 import numpy as np
 
+from engine.arithmetic import later
 from engine.breakers.states import wake_at
 from engine.decisions import next_command
-from engine.estimates import later
 from engine.jit import inner_kernel, overlay
 from engine.kinds import DecisionKind, TransportStatus
 from engine.records import TRANSPORT_DECISION

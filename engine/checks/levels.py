@@ -11,6 +11,7 @@ import numpy as np
 from engine.arithmetic import INT64_MAX, PPM, ppm_part_up, root
 from engine.checks.amounts import PASSED, ZERO, part_up
 from engine.decisions import next_command
+from engine.estimates import volatility_samples_min
 from engine.jit import inner_kernel, overlay
 from engine.kinds import DecisionKind
 from engine.reasons import Reason
@@ -20,7 +21,6 @@ from engine.rules import RISK_STEPS
 NO_DRAWDOWN_UNITS = np.int64(-1)
 ANY_DRAWDOWN_UNITS = np.int64(INT64_MAX)
 NO_INSTRUMENT = np.int64(65_535)
-_SAMPLES_MIN = np.int64(20)
 # Which thresholds count: as they are, or lowered by the hysteresis.
 _RISING = np.int64(0)
 _FALLING = np.int64(1)
@@ -133,9 +133,8 @@ def update_account_level(state: Any, outbox: Any, account_number: Any) -> None:
 @inner_kernel
 def _volatility_ratio_ppm(instrument: Any) -> Any:
     """Fast over slow volatility; 0 while there are too few samples, or no slow volatility to compare with."""
-    samples_min = instrument.rules.volatility_samples_min
     slow = root(instrument.slow_variance_ppb2)
-    if slow == 0 or instrument.samples < (samples_min if samples_min != 0 else _SAMPLES_MIN):
+    if slow == 0 or instrument.samples < volatility_samples_min(instrument):
         return np.int64(0)
     return PPM * root(instrument.variance_ppb2) // slow
 

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import INT64_MAX
+from engine.arithmetic import later
 from engine.checks.amounts import PASSED
 from engine.decisions import alert
 from engine.jit import inner_kernel
@@ -12,8 +12,6 @@ from engine.kinds import OrderRole, TransportStatus
 from engine.reasons import Reason
 from engine.rules import RING_TIMES
 from engine.state import RECENT_INTENTS
-
-_LATEST_NS = np.int64(INT64_MAX)
 
 
 @inner_kernel
@@ -31,8 +29,7 @@ def _at_most_empty(rate: Any, window_ns: Any, full_ts_ns: Any, ts_ns: Any) -> An
     """When a bucket whose rule was changed is full again: one that is empty now is at the latest."""
     if rate == 0 or window_ns < rate:
         return full_ts_ns
-    filling_ns = window_ns // rate * rate
-    return min(full_ts_ns, ts_ns + filling_ns) if ts_ns <= _LATEST_NS - filling_ns else full_ts_ns
+    return min(full_ts_ns, later(ts_ns, window_ns // rate * rate))
 
 
 @inner_kernel
@@ -50,9 +47,7 @@ def _full_after(rate: Any, window_ns: Any, full_ts_ns: Any, ts_ns: Any) -> Any:
     """When a bucket is full again after one token was taken; an empty one has none to take."""
     if rate == 0 or window_ns < rate or _wait_ns(rate, window_ns, full_ts_ns, ts_ns) > 0:
         return full_ts_ns
-    full = max(full_ts_ns, ts_ns)
-    interval_ns = window_ns // rate
-    return full + interval_ns if full <= _LATEST_NS - interval_ns else _LATEST_NS
+    return later(max(full_ts_ns, ts_ns), window_ns // rate)
 
 
 @inner_kernel

@@ -4,7 +4,7 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import INT64_MAX, MONEY_MAX, ppm_part
+from engine.arithmetic import MONEY_MAX, later, ppm_part
 from engine.brackets.closing import close_position
 from engine.brackets.opening import bracket_refusal, open_bracket, open_entries, wants_bracket
 from engine.checks.entry import check_entry, note_entry
@@ -21,7 +21,6 @@ _NONE = np.int64(0)
 _LONG = np.int64(1)
 _SHORT = np.int64(-1)
 _MONEY_LIMIT = np.int64(MONEY_MAX)
-_END_OF_TIME_NS = np.int64(INT64_MAX)
 _NS_IN_MS = np.int64(1_000_000)
 
 
@@ -29,11 +28,7 @@ _NS_IN_MS = np.int64(1_000_000)
 def valid_until_ts_ns(signal: Any) -> Any:
     """The last nanosecond at which a signal still counts, 0 where it has no end."""
     valid_ns = np.int64(signal.valid_for_ms) * _NS_IN_MS
-    if valid_ns == 0:
-        return _NONE
-    if signal.ts_ns > _END_OF_TIME_NS - valid_ns:
-        return _END_OF_TIME_NS
-    return np.int64(signal.ts_ns) + valid_ns
+    return later(np.int64(signal.ts_ns), valid_ns) if valid_ns != 0 else _NONE
 
 
 @inner_kernel

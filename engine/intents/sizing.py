@@ -9,6 +9,7 @@ from engine.brackets.opening import stop_distance_ticks
 from engine.checks.entry import affordable_lots
 from engine.checks.levels import scale_ppm
 from engine.decisions import next_command
+from engine.estimates import volatility_samples_min
 from engine.jit import inner_kernel, overlay
 from engine.kinds import DecisionKind, SizeLimit, SizingMethod
 from engine.reasons import Reason
@@ -20,7 +21,6 @@ _TOO_MUCH = np.int64(-1)
 
 # Where a rule is not set.
 _FRACTION_PPM = np.int64(50_000)
-_VOLATILITY_SAMPLES = np.int64(20)
 _KELLY_FRACTION_PPM = np.int64(500_000)
 _KELLY_TRADES = np.int64(30)
 # A reward of a thousand times the risk: also what it is where nothing was ever lost.
@@ -117,7 +117,7 @@ def _share_of_equity(state: Any, told: Any, instrument: Any, method: Any) -> Any
     if part == 0:
         return np.int64(Reason.SIZING_VALUE_UNSET), _NONE, method, part, whole
     if method == SizingMethod.VOLATILITY_BASED:
-        needed = _or_default(rules.volatility_samples_min, _VOLATILITY_SAMPLES)
+        needed = volatility_samples_min(instrument)
         if whole == 0 or instrument.samples < needed:
             return np.int64(Reason.NO_VOLATILITY), needed, np.int64(instrument.samples), part, whole
     return np.int64(Reason.NONE), _NONE, _NONE, part, whole

@@ -75,12 +75,6 @@ class Closing(Brackets):
         most = max(held, key=lambda number: held[number], default=0)
         return most if held.get(most, 0) > 0 else max(named if named in held else 0, 0)
 
-    def close_account(self, account: int, reason: int) -> None:
-        for number, instrument in sorted(self.instruments.items()):
-            if instrument.account == account:
-                self.cancel_entries(number)
-                self.close_position(number, NOBODY, reason, 0)
-
     def close_everything(self, reason: int) -> None:
         for number in sorted(self.instruments):
             self.cancel_entries(number)

@@ -2,6 +2,7 @@
 
 import pytest
 
+from adapters.configuration.breakers import SCOPES
 from engine.kinds import (
     Action,
     BreakerAction,
@@ -15,6 +16,7 @@ from engine.kinds import (
     TradingState,
 )
 from engine.reasons import Reason
+from replay.incidents import OF_INSTRUMENT
 from tests.unit.breakers_support import DAY_NS, OPERATOR, SECOND_NS, Desk, of_kind, trips
 
 HOUR_NS = 3600 * SECOND_NS
@@ -323,6 +325,23 @@ def test_a_row_that_makes_no_sense_trips(wrong: dict[str, int]) -> None:
     row = {"limit": 10, "window_ns": SECOND_NS} | wrong
     assert trips(desk.breaker(**row)) == [-1]  # type: ignore[arg-type]
     assert desk.status() == LATCHED
+
+
+@pytest.mark.parametrize("condition", Condition)
+def test_the_configuration_allows_each_condition_the_scopes_that_make_sense(condition: Condition) -> None:
+    desk = Desk()
+    makes_sense = [
+        scope
+        for row, scope in enumerate((Scope.ACCOUNT, Scope.INSTRUMENT, Scope.STRATEGY))
+        if trips(desk.breaker(condition, limit=10, row=row, scope=scope, window_ns=SECOND_NS)) == []
+    ]
+    assert list(SCOPES[condition]) == makes_sense
+
+
+def test_what_a_trip_names_the_instrument_of_can_be_watched_at_one() -> None:
+    """A losing streak can be an instrument's too, but is as often an account's or a strategy's."""
+    at_one = {condition for condition, scopes in SCOPES.items() if Scope.INSTRUMENT in scopes}
+    assert set(OF_INSTRUMENT) == at_one - {Condition.LOSING_STREAK}
 
 
 # What blocks whom

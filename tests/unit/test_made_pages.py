@@ -6,7 +6,7 @@ from types import ModuleType
 import pytest
 
 from engine.kinds import DecisionKind, EventKind
-from engine.reasons import Reason
+from engine.reasons import RETIRED, Reason
 from engine.rules import TABLES
 from tests.support import ROOT
 
@@ -31,6 +31,12 @@ def test_every_reason_has_its_line() -> None:
     page = _maker("make_reasons").page()
     for reason in Reason:
         assert page.count(f"| {int(reason)} | `{reason.name}` |") == 1, reason.name
+
+
+def test_retired_codes_stay_retired() -> None:
+    assert RETIRED == {205: "SIGNAL_EXPIRED", 210: "SHORT_NOT_ALLOWED"}
+    assert not {int(reason) for reason in Reason} & RETIRED.keys()
+    assert not {reason.name for reason in Reason} & set(RETIRED.values())
 
 
 def test_every_kind_and_every_rule_has_its_place() -> None:

@@ -2,6 +2,7 @@
 
 import json
 import re
+from dataclasses import replace
 from decimal import Decimal
 from html.parser import HTMLParser
 from pathlib import Path
@@ -221,6 +222,27 @@ def test_many_trades_are_cut_on_the_page_and_the_total_is_named(tmp_path: Path) 
     text = write_report(tmp_path, "run", summary, tables, "").read_text(encoding="utf-8")
     assert f"The first {TRADES_SHOWN} of {TRADES_SHOWN + 3}" in text
     assert pl.read_parquet(tmp_path / "trades.parquet").height == TRADES_SHOWN + 3
+
+
+def test_the_page_says_in_words_what_closed_a_trade(tmp_path: Path) -> None:
+    summary, tables = report_of(trading(6))
+    reasons = ["target_reached, stop_reached", "breaker_closed", "leg_rejected"]
+    tables = replace(tables, trades=tables.trades.with_columns(pl.Series("closed_by", reasons)))
+    page = Page(write_report(tmp_path, "run", summary, tables, "").read_text(encoding="utf-8"))
+    assert [word for word in page.words if word in ("target, stop", "breaker", "leg rejected")] == [
+        "target, stop",
+        "breaker",
+        "leg rejected",
+    ]
+
+
+def test_a_fall_without_money_is_no_drawdown() -> None:
+    bucket = (pl.Series([0, 60]) * 1_000_000_000).cast(pl.Datetime("ns", "UTC"))
+    money = {"currency": "USD", "money_decimals": 0, "deposits_units": 0}
+    equity = pl.DataFrame({"bucket": bucket, **money}).with_columns(pl.Series("equity_units", [0, -300]))
+    nothing = pl.DataFrame(schema={"instrument": pl.String})
+    data = chart_data(Tables(equity=equity, prices=nothing, trades=nothing, fills=nothing))
+    assert data["equity"][0]["drawdown"] == [0.0, 0.0]
 
 
 def test_a_folder_that_cannot_be_written_is_one_line(tmp_path: Path) -> None:

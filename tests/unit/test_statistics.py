@@ -92,6 +92,7 @@ def test_sharpe_ratio_is_of_calendar_days_and_needs_three() -> None:
     assert sharpe_ratio(returns) == pytest.approx(expected, abs=1e-4)
     assert sharpe_ratio(returns[:2]) is None
     assert sharpe_ratio([0.0] * 5) is None
+    assert sharpe_ratio([0.1] * 3) is None
     assert sharpe_ratio(None) is None
 
 
