@@ -226,7 +226,7 @@ class Environment:
         is_full = number in (errno.ENOSPC, errno.EDQUOT) or shutil.disk_usage(self.folder).free < size
         if is_full:
             return UserError(f"{self.folder}: the disk is full; everything committed so far is intact")
-        return UserError(f"{self.folder}: cannot be written: {error}")
+        return UserError(f"{self.folder}: cannot be written: {error}; everything committed so far is intact")
 
 
 def enter(folder: Path, access: Access) -> Environment:
