@@ -281,11 +281,18 @@ class Daemon:
             self._tell_operations()
 
     def _tell_operations(self) -> None:
-        """Metrics and operators come after the commands."""
+        """Metrics, operators and the log come after the commands."""
+        self._tell_clock()
         blocks, self._written = self._written, []
         for block in blocks:
             if self.operations is not None:
                 self.operations.written(*block)
+
+    def _tell_clock(self) -> None:
+        """Say once that the clock went back; how often it did is in the metrics."""
+        if self.inbox.clock_steps_back and not self._clock_steps_told:
+            log.warning("the clock of this machine went back: events keep the time before it until it has caught up")
+        self._clock_steps_told = self.inbox.clock_steps_back
 
     async def _arrival(self) -> None:
         with suppress(TimeoutError):
@@ -301,16 +308,9 @@ class Daemon:
         self._waiting += self.session.take(events, documents)
         self.figures.batches += 1
         self._doubt(events)
-        self._tell_clock()
         urgent = bool(np.any(events.view(EVENT)["kind"] >= EventKind.ORDER_SENT))
         if urgent or self._waiting or self.session.has_commands:
             self._flush()
-
-    def _tell_clock(self) -> None:
-        """Say once that the clock went back; how often it did is in the metrics."""
-        if self.inbox.clock_steps_back and not self._clock_steps_told:
-            log.warning("the clock of this machine went back: events keep the time before it until it has caught up")
-        self._clock_steps_told = self.inbox.clock_steps_back
 
     def _doubt(self, events: Bytes) -> None:
         """An exchange that does not know an order that is open here has ended it, and we have not heard how."""
