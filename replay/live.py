@@ -8,9 +8,10 @@ is true there; nothing is sent before the first answers are on the tape.
 import asyncio
 import logging
 import time
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from typing import Any, TypeVar
 
 import numpy as np
 
@@ -58,6 +59,7 @@ class Figures:
     tick_to_command_s: float = 0.0
 
 
+T = TypeVar("T")
 Observer = Callable[[Bytes, Bytes, Figures], None]
 # From the reports of the exchanges (events) to the first events of a tape and their documents by sequence number.
 Opening = Callable[[Bytes], tuple[Bytes, Mapping[int, Document]]]
@@ -99,9 +101,16 @@ class Daemon:
     _snapshot_seq: int = 0
     _failure: BaseException | None = None
     _broken: bool = False
+    _clock_steps_told: int = 0
 
     def stop(self) -> None:
-        """End after what has been taken; orders at the exchanges stay as they are."""
+        """End after what has been taken; orders at the exchanges stay as they are.
+
+        Called again, it ends without the answers that are still waited for: a restart asks for them.
+        """
+        if self._stopping.is_set():
+            for request in self._last_request.values():
+                request.cancel()
         self._stopping.set()
         self.inbox.wake()
 
@@ -114,24 +123,45 @@ class Daemon:
                 self.session.written = lambda *block: self._written.append(block)
                 await self.operations.open(self.metrics_port)
             for exchange in self.exchanges.values():
-                await exchange.open()
+                await self._unless_stopped(exchange.open())
             await self._reconcile_first()
             tasks = self._tell_time(), self._ask_again(), self._ask_after_gaps(), self._reconcile()
             helpers += [asyncio.create_task(task) for task in tasks]
             await self._trade(helpers)
         except Exception as failure:
-            self._failure = self._failure or failure
-            if self.operations is not None:
-                self.operations.stopped(type(failure).__name__)
+            self._fail(failure)
         finally:
             for helper in helpers:
                 helper.cancel()
-        await self._end()
+        await asyncio.gather(*helpers, return_exceptions=True)
+        try:
+            await self._end()
+        except Exception as failure:
+            self._fail(failure)
         if self.operations is not None:
             self._tell_operations()
             await self.operations.close()
         if self._failure is not None:
             raise self._failure
+
+    def _fail(self, failure: BaseException) -> None:
+        """Stop for a reason, the first one if there are several; nothing is sent any more."""
+        self._failure = self._failure or failure
+        if self.operations is not None:
+            self.operations.stopped(type(self._failure).__name__)
+        self._stopping.set()
+        self.inbox.wake()
+
+    async def _unless_stopped(self, work: Coroutine[Any, Any, T]) -> T | None:
+        """What some work comes to; None where the daemon was stopped before its end."""
+        working, stopping = asyncio.ensure_future(work), asyncio.ensure_future(self._stopping.wait())
+        await asyncio.wait((working, stopping), return_when=asyncio.FIRST_COMPLETED)
+        stopping.cancel()
+        if working.done():
+            return working.result()
+        working.cancel()
+        await asyncio.wait((working,), timeout=_LAST_ANSWERS_WITHIN_S)
+        return None
 
     # What is true at the exchanges
 
@@ -141,12 +171,16 @@ class Daemon:
         since_ns = self._since_ns(self.session.row.ts_ns - 2 * self._reconcile_interval_ns)
         for account, exchange in self.exchanges.items():
             attempt = 0
-            while not await exchange.ask(self.questions(account), since_ns):
+            while not await self._unless_stopped(exchange.ask(self.questions(account), since_ns)):
+                if self._stopping.is_set():
+                    return
                 self.figures.questions_failed += 1
                 log.warning("account %d: a question has no answer, asking again", account)
                 if not await self._pause(_ASK_AGAIN_S[min(attempt, len(_ASK_AGAIN_S) - 1)]):
                     return
                 attempt += 1
+        if self._stopping.is_set():
+            return
         self.points.reach("after_questions")
         events, documents = self.inbox.take(len(self.inbox))
         kept = np.flatnonzero(events.view(EVENT)["kind"] > EventKind.ORDER_REQUESTED)
@@ -161,7 +195,8 @@ class Daemon:
         self._mark(EventKind.CONNECTION_RESTORED)
         self._tell_timer()
         self._waiting += self.session.take(*self.inbox.take(len(self.inbox)))
-        self._waiting += self._cancels_again()
+        if self.sends:
+            self._waiting += self._cancels_again()
         self.points.reach("after_evidence")
         self.ready = True
         if self.operations is not None:
@@ -262,11 +297,18 @@ class Daemon:
             self._tell_operations()
 
     def _tell_operations(self) -> None:
-        """Metrics and operators come after the commands."""
+        """Metrics, operators and the log come after the commands."""
+        self._tell_clock()
         blocks, self._written = self._written, []
         for block in blocks:
             if self.operations is not None:
                 self.operations.written(*block)
+
+    def _tell_clock(self) -> None:
+        """Say once that the clock went back; how often it did is in the metrics."""
+        if self.inbox.clock_steps_back and not self._clock_steps_told:
+            log.warning("the clock of this machine went back: events keep the time before it until it has caught up")
+        self._clock_steps_told = self.inbox.clock_steps_back
 
     async def _arrival(self) -> None:
         with suppress(TimeoutError):
@@ -339,18 +381,22 @@ class Daemon:
     async def _send(self, command: Command, before: "asyncio.Task[None] | None") -> None:
         if before is not None and not before.done():
             await asyncio.wait([before])
+        if self._failure is not None:
+            return
         self.points.reach("before_send")
-        await self.exchanges[command.account].send(command)
+        try:
+            await self.exchanges[command.account].send(command)
+        except Exception as failure:
+            # A client answers with events and never raises: this is a fault of ours, and not to be traded past.
+            log.error("sending order %d failed: %s", command.order, type(failure).__name__)
+            self._fail(failure)
         self.points.reach("after_send")
 
     def _forget_request(self, order: int, task: "asyncio.Task[None]") -> None:
         if self._last_request.get(order) is task:
             del self._last_request[order]
         if not task.cancelled() and (failure := task.exception()) is not None:
-            # A client answers with events and never raises: this is a fault of ours, and not to be traded past.
-            log.error("sending order %d failed: %s", order, type(failure).__name__)
-            self._failure = failure
-            self.stop()
+            self._fail(failure)
 
     def _answer_dry(self, command: Command) -> None:
         changes = command.kind in (DecisionKind.CANCEL_ORDER, DecisionKind.AMEND_ORDER)
@@ -398,10 +444,15 @@ class Daemon:
         requests = list(self._last_request.values())
         if requests and not self._broken:
             await asyncio.wait(requests, timeout=_LAST_ANSWERS_WITHIN_S)
-        for exchange in self.exchanges.values():
-            await exchange.close()
+        for account, exchange in self.exchanges.items():
+            await self._close(account, exchange)
         if self.ready and not self._broken:
             self._mark(EventKind.CONNECTION_LOST)
-            events, documents = self.inbox.take(len(self.inbox))
-            self.session.take(events, documents)
-            self.session.close()
+            self.session.end(*self.inbox.take(len(self.inbox)))
+
+    async def _close(self, account: int, exchange: Exchange) -> None:
+        try:
+            async with asyncio.timeout(_LAST_ANSWERS_WITHIN_S):
+                await exchange.close()
+        except Exception as failure:
+            log.warning("account %d: closing its connection failed: %s", account, type(failure).__name__)

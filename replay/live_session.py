@@ -24,17 +24,19 @@ from adapters.journal import (
     TextDocument,
 )
 from adapters.journal.documents import document_hash
+from adapters.simulated import ExchangeFault
 from adapters.strategies.compiled import Binding
 from adapters.strategies.interface import SIGNALS, SIGNALS_PER_EVENT_MAX
 from adapters.strategies.python_host import Numbered, PythonHost, write_signals
 from adapters.version import engine_version
 from engine.entry import Engine
 from engine.jit import INTERPRETED
-from engine.kinds import DecisionKind, OrderFlag
+from engine.kinds import DecisionKind, EventKind, OrderFlag
 from engine.reasons import Reason
-from engine.records import COMMAND, DECISION_BYTES, EVENT, EVENT_BYTES
+from engine.records import COMMAND, CONFIGURATION, DECISION_BYTES, EVENT, EVENT_BYTES
 from replay.ahead import blocks_ahead
 from replay.loop import LOOP, Gateway, Loop, Status, StrategyForm
+from replay.played_again import Comparison, inputs_of
 from replay.recorder import state_digest
 from replay.rows import IntRow
 from replay.session import EngineStopped
@@ -79,6 +81,7 @@ class LiveSession:
         self._gateway = gateway
         self._loop = loop
         self._exchange = exchange
+        self._exchange_row = IntRow(exchange, loop.exchange_layout)
         self._binding = binding
         self._host = host
         self._outbox = engine.new_outbox()
@@ -88,10 +91,11 @@ class LiveSession:
         self._place = IntRow(self._loop_bytes, LOOP)
         self._place.strategy_form = StrategyForm.COMPILED if host is None else StrategyForm.PYTHON
         self._place.shown_kinds = binding.shown_kinds if host is None else host.shown_kinds
-        self._place.spoke_at = -1
         self._place.gateway = gateway
         self._buffer = BlockBuffer(_EVENTS_MAX, _DECISIONS_MAX + loop.outbox_items)
         self._documents: dict[int, Document] = {}
+        # Of events that are not in a block yet, by their hash.
+        self._unnumbered: dict[int, Document] = {}
         self._journal: JournalWriter | None = None
         self._digest_due_s = 0.0
         self._refused: dict[int, int] = {}
@@ -106,19 +110,28 @@ class LiveSession:
 
     # Coming back
 
-    def recover(self, reader: JournalReader, progress: Callable[[int], None] | None = None) -> Recovered:
+    def recover(
+        self, reader: JournalReader, progress: Callable[[int], None] | None = None, from_start: bool = False
+    ) -> Recovered:
         """Go through the tape: the state as it was, and strategies that have seen it all. Nothing is sent.
 
         What strategies say is compared with what they said; a difference is counted and not told. Compiled ones come
-        back with the newest snapshot, Python ones are shown the whole tape. Raises Divergence where the fold itself
-        comes to something else than is on the tape.
+        back with the newest snapshot, Python ones are shown the whole tape. A simulated exchange gets all that came
+        from outside once more, and what comes of it must be the tape. Raises Divergence where it, or the fold, comes
+        to something else.
         """
-        self._place.gateway = Gateway.RECORDED
-        first_seq = self._from_snapshot(reader) + 1
+        simulated = self._gateway == Gateway.SIMULATED
+        self._place.gateway = Gateway.SIMULATED if simulated else Gateway.RECORDED
+        first_seq = 1 if simulated or from_start else self._from_snapshot(reader) + 1
+        made = Comparison()
         for block in blocks_ahead(reader, first_seq) if reader.last_seq >= first_seq else ():
-            self._go_through(block)
+            if simulated:
+                self._play_again(block, made)
+            else:
+                self._go_through(block)
             if progress is not None:
                 progress(block.last_seq)
+        made.end()
         recovered = Recovered(self.row.seq, self.row.ts_ns, self._place.divergences, self._place.diverged_seq)
         self._signals_row.count = 0
         self._place.signals_told = 0
@@ -154,6 +167,25 @@ class LiveSession:
         if block.state_digest not in (NO_STATE_DIGEST, state_digest(self.state)):
             raise Divergence(f"{where}: another state than the recorded one")
 
+    def _play_again(self, block: Block, made: Comparison) -> None:
+        """Give strategies and the simulated exchange once more what came from outside."""
+        self._give(inputs_of(block.events))
+        while (status := self._advance()) != Status.NEEDS_MARKET:
+            if status == Status.STRATEGY_IS_ASKED:
+                self._ask(recorded=True)
+            elif status == Status.STRATEGY_MAY_LOOK_AHEAD:
+                self._look_at_one()
+            elif status == Status.BLOCK_IS_FULL:
+                self._hand_to(made)
+            else:
+                self._stop(status)
+        self._hand_to(made)
+        made.compare(block)
+
+    def _hand_to(self, made: Comparison) -> None:
+        events = self._buffer.events[: self._place.events * EVENT_BYTES].tobytes()
+        made.add(events, self._forget())
+
     def _forget(self) -> bytes:
         """Empty the buffer of what is on the tape already; what was decided."""
         decided = self._buffer.decisions[: self._place.decisions * DECISION_BYTES].tobytes()
@@ -174,8 +206,7 @@ class LiveSession:
         first = 0
         for place in sorted(documents):
             commands += self._run(events[first * EVENT_BYTES : place * EVENT_BYTES])
-            # Signals may have come between, so the number of an event is known when it is its turn.
-            self._documents[self.row.seq + 1] = documents[place]
+            self._unnumbered[document_hash(documents[place])] = documents[place]
             commands += self._run(events[place * EVENT_BYTES : (place + 1) * EVENT_BYTES])
             self._note_refused()
             first = place + 1
@@ -201,6 +232,7 @@ class LiveSession:
         if events == 0:
             return []
         commands = self._commands(decisions)
+        self._number_documents(events)
         documents, self._documents = self._documents, {}
         digest = NO_STATE_DIGEST
         if with_digest or time.monotonic() >= self._digest_due_s:
@@ -215,6 +247,21 @@ class LiveSession:
         self._place.decisions = 0
         return commands
 
+    def _number_documents(self, events: int) -> None:
+        """Signals and the simulated exchange's reports come between: which number an event has is seen at its place."""
+        if not self._unnumbered:
+            return
+        rows = self._buffer.events[: events * EVENT_BYTES].view(CONFIGURATION)
+        stated = (rows["kind"] > EventKind.ORDER_TRIGGERED) & (rows["kind"] <= EventKind.OPERATOR_COMMAND)
+        first_seq, found = self.row.seq - events + 1, set()
+        for place in np.flatnonzero(stated).tolist():
+            number = int(rows["document_hash"][place])
+            if number in self._unnumbered:
+                self._documents[first_seq + place] = self._unnumbered[number]
+                found.add(number)
+        for number in found:
+            del self._unnumbered[number]
+
     def _note_refused(self) -> None:
         """Keep why the event that was refused last was not applied."""
         if self.written is not None and self.row.last_refused_seq:
@@ -226,6 +273,16 @@ class LiveSession:
         applied = self._buffer.events[: events * EVENT_BYTES].copy()
         decided = self._buffer.decisions[: decisions * DECISION_BYTES].copy()
         self.written(self.row.seq - events + 1, applied, decided, refused, append_s)
+
+    def end(self, events: Bytes, documents: Mapping[int, Document]) -> None:
+        """Fold what came last, and what a strategy's failure left of the batch before; then close.
+
+        Strategies are not asked any more where one failed. After a fault of the engine nothing is folded.
+        """
+        if self.row.fault == 0 and self._exchange_row.fault == 0:
+            self._go_on()
+            self.take(events, documents)
+        self.close()
 
     def close(self) -> None:
         """Flush with the state's digest. What was still to be sent is not: the tape has it, and a restart asks."""
@@ -244,11 +301,16 @@ class LiveSession:
         )
 
     def _run(self, events: Bytes) -> list[Command]:
-        commands: list[Command] = []
         self._give(events)
+        return self._go_on()
+
+    def _go_on(self) -> list[Command]:
+        commands: list[Command] = []
         while (status := self._advance()) != Status.NEEDS_MARKET:
             if status == Status.STRATEGY_IS_ASKED:
                 self._ask(recorded=False)
+            elif status == Status.STRATEGY_MAY_LOOK_AHEAD:
+                self._look_at_one()
             elif status == Status.BLOCK_IS_FULL:
                 commands += self.flush()
             else:
@@ -259,6 +321,13 @@ class LiveSession:
         self._market = events
         self._place.market_index = 0
         self._place.market_count = len(events) // EVENT_BYTES
+        self._place.shown_until = 0
+        self._place.spoke_at = -1
+
+    def _look_at_one(self) -> None:
+        """Nothing is known of what comes: the strategies are asked at the next record, when it is its turn."""
+        self._place.shown_until = self._place.market_index + 1
+        self._place.spoke_at = self._place.market_index
 
     def _advance(self) -> int:
         return self._loop.run(
@@ -278,19 +347,26 @@ class LiveSession:
         assert self._host is not None
         last = self._place.events - 1
         event = self._buffer.events[last * EVENT_BYTES : (last + 1) * EVENT_BYTES]
-        said = self._host.ask(event, int(event[_KIND_BYTE]), self._place.owner)
-        write_signals(self._signals, said, self._rationales(said, recorded), self._host.names)
+        try:
+            said = self._host.ask(event, int(event[_KIND_BYTE]), self._place.owner)
+            rationales = _rationales(said)
+            hashes = [0 if document is None else document_hash(document) for document in rationales]
+            write_signals(self._signals, said, hashes, self._host.names)
+        except BaseException:
+            self._silence()
+            raise
         self._place.signals_told = 0
+        if not recorded:
+            next_seq = self.row.seq + 1
+            self._documents |= {
+                next_seq + at: document for at, document in enumerate(rationales) if document is not None
+            }
 
-    def _rationales(self, said: Sequence[Numbered], recorded: bool) -> list[int]:
-        """The hashes of what strategies say in words; what is new is kept for the tape."""
-        hashes = []
-        for offset, (number, signal) in enumerate(said):
-            document = TextDocument(text=signal.rationale, author=f"strategy {number}") if signal.rationale else None
-            if document is not None and not recorded:
-                self._documents[self.row.seq + 1 + offset] = document
-            hashes.append(document_hash(document) if document is not None else 0)
-        return hashes
+    def _silence(self) -> None:
+        """Ask no strategy any more, and forget what was said but not told."""
+        self._place.shown_kinds = 0
+        self._place.signals_told = 0
+        self._signals_row.count = 0
 
     def _commands(self, decisions: int) -> list[Command]:
         """What is to be sent, of the decisions in the buffer."""
@@ -303,9 +379,24 @@ class LiveSession:
 
     def _stop(self, status: int) -> None:
         if status == Status.TOO_MANY_SIGNALS:
+            count = self._signals_row.count
+            self._silence()
             raise UserError(
-                f"a strategy made {self._signals_row.count} signals on the event of ts_ns {self.row.ts_ns}, "
+                f"a strategy made {count} signals on the event of ts_ns {self.row.ts_ns}, "
                 f"expected at most {SIGNALS_PER_EVENT_MAX}"
             )
         assert status == Status.FAULT, f"the loop returned {status}"
-        raise EngineStopped(f"the engine stopped at event {self.row.fault_seq}: {Reason(self.row.fault).name}")
+        if self._exchange_row.fault:
+            fault = ExchangeFault(self._exchange_row.fault).name
+            raise EngineStopped(f"the simulated exchange stopped: {fault}; the tape up to there is kept")
+        raise EngineStopped(
+            f"the engine stopped at event {self.row.fault_seq}: {Reason(self.row.fault).name}; its tape is kept"
+        )
+
+
+def _rationales(said: Sequence[Numbered]) -> list[TextDocument | None]:
+    """What strategies say in words."""
+    return [
+        TextDocument(text=signal.rationale, author=f"strategy {number}") if signal.rationale else None
+        for number, signal in said
+    ]

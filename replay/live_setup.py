@@ -73,8 +73,9 @@ def open_daemon(
     session.warm_up()
     recovered, in_force = Recovered(0, 0, 0, 0), configuration.in_force
     if (folder / "data.mdb").exists():
-        began_ns, recovered, in_force = _come_back(configuration, folder, sending, session, limits)
+        # First the right to write it: what is gone through is the end, and not another daemon's tape.
         writer = opened.enter_context(append_journal(folder, Durability.EVERY_COMMIT))
+        began_ns, recovered, in_force = _come_back(configuration, folder, sending, session, limits)
     else:
         manifest = _manifest(configuration, sending, limits, began_ns)
         writer = opened.enter_context(create_journal(folder, manifest, Durability.EVERY_COMMIT))

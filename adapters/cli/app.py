@@ -210,6 +210,20 @@ def recover(journal: Path, /, *, check: bool = False, output: Output = "table") 
 
 
 @app.command
+def sessions(journal: Path, /, *, output: Output = "table") -> int:
+    """List when a daemon began and ended on a live journal, and what each session came to.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    """
+    from adapters.cli.sessions import sessions as run
+
+    return run(journal, output)
+
+
+@app.command
 def venue(
     *,
     exchange: Literal["binanceusdm", "bitfinex", "hyperliquid"],

@@ -2,16 +2,19 @@
 
 import asyncio
 import logging
+import os
 import signal
-from collections.abc import Mapping
-from contextlib import ExitStack
+from collections.abc import Iterator, Mapping
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters.cli.console import prepare_engine, print_json
-from adapters.errors import UserError
+from adapters.cli.outcome import FAULT, TRACEBACK
+from adapters.errors import TapefoldError, UserError
 
 if TYPE_CHECKING:
+    from adapters.operating.logs import Redaction
     from replay.live import Daemon
     from replay.live_session import Recovered
 
@@ -20,6 +23,8 @@ log = logging.getLogger("tapefold.live")
 
 def live(configuration: Path, journal: Path | None, dry_run: bool, paper: bool) -> int:
     """Trade until interrupted. Raises TapefoldError."""
+    # Also before there is a loop that it could be told to.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     if dry_run and paper:
         raise UserError("--dry-run and --paper: expected one of them")
     prepare_engine("drive")
@@ -27,20 +32,38 @@ def live(configuration: Path, journal: Path | None, dry_run: bool, paper: bool) 
 
     from adapters.configuration import load_configuration
     from adapters.exchanges import connect
-    from adapters.operating.logs import log_to
+    from adapters.operating.logs import Redaction, log_to
     from replay.live_setup import Sending, live_of, open_daemon, secrets_of
 
     loaded = load_configuration(configuration)
     live_of(loaded)
     sending = Sending.DRY_RUN if dry_run else Sending.PAPER if paper else Sending.LIVE
     folder = journal if journal is not None else loaded.journal_directory
-    log_to(secrets=secrets_of(loaded, sending))
-    with ExitStack() as opened:
+    secrets = secrets_of(loaded, sending)
+    log_to(secrets=secrets)
+    with _kept_secret(Redaction(secrets)), ExitStack() as opened:
         daemon, recovered = open_daemon(loaded, folder, sending, connect, opened)
         _say_found(folder, recovered)
         uvloop.run(_run(daemon))
     log.info("stopped at event %d; the tape is %s", daemon.session.row.seq, folder)
     return 0
+
+
+@contextmanager
+def _kept_secret(redaction: "Redaction") -> Iterator[None]:
+    """Hide keys in the line of an error too. Where a fault of ours was is for the log, which hides them as well."""
+    try:
+        yield
+    except TapefoldError as error:
+        error.args = tuple(redaction.hide(part) for part in map(str, error.args))
+        raise
+    except Exception as error:
+        if os.environ.get(TRACEBACK):
+            log.error("a fault of tapefold", exc_info=error)
+        what = f"{type(error).__name__}: {error} ({FAULT})"
+        if isinstance(error, OSError) and error.strerror:
+            what = f"{error.filename}: {error.strerror}" if error.filename else error.strerror
+        raise TapefoldError(redaction.hide(what)) from None
 
 
 async def _run(daemon: "Daemon") -> None:

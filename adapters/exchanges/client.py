@@ -114,7 +114,8 @@ class ExchangeClient(ABC):
                 self.markets = await self._loaded()
                 self._last_trade_ns = self.clock_ns()
                 for stream, watch in self.watches().items():
-                    self.streams.start(stream, watch)
+                    if self.connection.has_keys or stream != Stream.PRIVATE:
+                        self.streams.start(stream, watch)
                 await self.streams.all_up()
         except UserError:
             await self.close()
@@ -151,6 +152,8 @@ class ExchangeClient(ABC):
                 del self.on_their_way[order]
 
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
+        if not self.connection.has_keys:
+            return True
         async with self._asking:
             self.sent_while_asking = set(self.on_their_way)
             try:

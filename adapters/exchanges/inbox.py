@@ -36,6 +36,7 @@ class Inbox:
         self.latest_ts_ns = 0
         self.clock_steps_back = 0
         self.fills_before_the_tape = 0
+        self._held_ts_ns = -1
 
     def __len__(self) -> int:
         return self._count
@@ -78,7 +79,9 @@ class Inbox:
         """One event, its fields as `engine.records` has them for its kind."""
         ts_ns = self._clock_ns()
         if ts_ns < self.latest_ts_ns:
-            self.clock_steps_back += 1
+            # Once a step, however many events come until the clock has caught up.
+            self.clock_steps_back += self._held_ts_ns != self.latest_ts_ns
+            self._held_ts_ns = self.latest_ts_ns
             ts_ns = self.latest_ts_ns
         self.latest_ts_ns = ts_ns
         start = self._count * EVENT_BYTES

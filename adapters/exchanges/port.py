@@ -14,7 +14,7 @@ from adapters.exchanges.client_ids import ClientIds
 
 @dataclass(frozen=True, slots=True)
 class Keys:
-    """What signs requests. Never shown: not in a journal, a log or an error."""
+    """What signs requests. Never shown: not in a journal, a log or an error. Empty ones reach what is public."""
 
     key: str = field(repr=False)
     secret: str = field(repr=False)
@@ -38,7 +38,9 @@ class ExchangeInstrument:
 
 @dataclass(frozen=True, slots=True)
 class Connection:
-    """One account at one exchange. `endpoint` is the address of a local venue, empty for the exchange itself.
+    """One account at one exchange; its market data alone where there are no keys.
+
+    `endpoint` is the address of a local venue, empty for the exchange itself.
 
     `streams` are of quotes, trades, bars (of one minute), marks.
     """
@@ -50,6 +52,10 @@ class Connection:
     instruments: Sequence[ExchangeInstrument]
     streams: frozenset[str]
     ids: ClientIds
+
+    @property
+    def has_keys(self) -> bool:
+        return bool(self.keys.secret)
 
 
 class Command(NamedTuple):
@@ -109,7 +115,7 @@ class Exchange(Protocol):
         rejected with EXCHANGE_ORDER_UNKNOWN, but only once a request under way could not arrive any more);
         BALANCE_REPORTED; POSITION_REPORTED of every instrument. Open orders with a client id of this tape that
         the engine did not ask about are cancelled; foreign ones are left alone and counted. False where a question
-        has no answer (its REQUEST_FAILED is put, nothing else).
+        has no answer (its REQUEST_FAILED is put, nothing else). Without keys there is nothing to ask: True.
         """
 
     async def close(self) -> None:

@@ -10,12 +10,18 @@ from typing import Any, TextIO
 from urllib.parse import quote
 
 MASK = "***"
+# What requests are signed with is another text each time; it is known by its name, in an address, a header or JSON.
+_SIGNATURE = re.compile(
+    r"""((?:signature|listenkey)[\\"']*\s?[=:]\s?[\\"']*)(\{[^}]*\}|[^\s&,"'\\}]+)""",
+    re.IGNORECASE,
+)
 # What a record has of itself; anything else was given as `extra` and is shown.
 _OWN = {*vars(logging.makeLogRecord({})), "message", "asctime", "taskName"}
 
 
 class Redaction:
-    """Replaces known secrets in what is to be shown: as they are, or as Python, addresses and JSON write them."""
+    """Replaces secrets in what is to be shown: known ones, as they are or as Python, addresses and JSON write them,
+    and the signatures of requests."""
 
     def __init__(self, secrets: Iterable[str]) -> None:
         plain = {form for secret in secrets if secret for form in (secret, repr(secret)[1:-1], quote(secret, ""))}
@@ -25,7 +31,8 @@ class Redaction:
         self._pattern = re.compile("|".join(parts)) if parts else None
 
     def hide(self, text: str) -> str:
-        return self._pattern.sub(MASK, text) if self._pattern else text
+        known = self._pattern.sub(MASK, text) if self._pattern else text
+        return _SIGNATURE.sub(rf"\1{MASK}", known)
 
 
 class JsonLines(logging.Formatter):
@@ -57,15 +64,15 @@ class _Redacted(logging.Formatter):
         return self._redaction.hide(self._inner.format(record))
 
 
-def log_to(stream: TextIO = sys.stderr, level: str = "info", secrets: Iterable[str] = ()) -> logging.Handler:
-    """Send the log of this process to a stream, from `level` on: plain at a terminal, JSON elsewhere.
+def log_to(stream: TextIO | None = None, level: str = "info", secrets: Iterable[str] = ()) -> logging.Handler:
+    """Send the log of this process to a stream (stderr), from `level` on: plain at a terminal, JSON elsewhere.
 
     Called again, it takes the place of what it set up before: secrets are known later than the first line. Raises
     ValueError for a level that is none.
     """
     plain = logging.Formatter("%(asctime)s %(levelname)-7s %(name)s: %(message)s")
-    handler = logging.StreamHandler(stream)
-    handler.setFormatter(_Redacted(plain if stream.isatty() else JsonLines(), Redaction(secrets)))
+    handler = logging.StreamHandler(stream or sys.stderr)
+    handler.setFormatter(_Redacted(plain if handler.stream.isatty() else JsonLines(), Redaction(secrets)))
     root = logging.getLogger()
     root.setLevel(level.upper())
     for before in [old for old in root.handlers if isinstance(old.formatter, _Redacted)]:

@@ -73,7 +73,8 @@ class Client:
         self.ids = ClientIds(journal)
         key, secret = venue.keys[0]
         is_wallet = venue.exchange == "hyperliquid"
-        keys = keys or (Keys("", secret, key) if is_wallet else Keys(key, secret))
+        if keys is None:
+            keys = Keys("", secret, key) if is_wallet else Keys(key, secret)
         instruments = [
             ExchangeInstrument(
                 FIRST_INSTRUMENT + number,

@@ -31,6 +31,7 @@ from tests.conformance.exchange_sandbox import (
     question,
     run,
 )
+from tests.conformance.local_venue import SCENARIO_S
 from tests.conformance.local_venue import place as open_place
 
 LONG_AGO_NS = 3_600 * 10**9
@@ -468,3 +469,20 @@ def test_all_streams_together(exchange):
         assert all(client.exchange.streams.is_up(stream) for stream in Stream)
 
     run(exchange, scenario, streams=STREAMS)
+
+
+def test_without_keys_there_is_market_data_and_nothing_to_ask(exchange):
+    async def scenario() -> None:
+        async with open_place(exchange) as place:
+            market = Market(place)
+            async with connected(place, keys=Keys("", "")) as client:
+                assert not client.exchange.streams.is_up(Stream.PRIVATE)
+                market.quote(50_010, lots=3)
+                market.trade(50_010, 2, trade_id=77)
+                await client.said(EventKind.TRADE)
+                await eventually(lambda: any(one.bid_lots == 3 for one in client.of(EventKind.QUOTE)))
+                before = len(client.read())
+                assert await client.exchange.ask([question(order(1, 5))], 0)
+                assert {event.kind for event in client.read()[before:]} <= {EventKind.QUOTE, EventKind.MARK_PRICE}
+
+    asyncio.run(asyncio.wait_for(scenario(), SCENARIO_S))

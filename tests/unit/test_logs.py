@@ -95,3 +95,22 @@ def test_an_address_hides_it_too_and_the_longest_goes_first() -> None:
 
 def test_without_secrets_nothing_is_changed() -> None:
     assert Redaction([""]).hide("as it is") == "as it is"
+
+
+@pytest.mark.parametrize(
+    ("shown", "hidden"),
+    [
+        ("GET /v1/order?symbol=BTC&signature=0a1b&recvWindow=5", "GET /v1/order?symbol=BTC&signature=***&recvWindow=5"),
+        ("{'bfx-signature': '0a1b', 'nonce': 1}", "{'bfx-signature': '***', 'nonce': 1}"),
+        ('{"signature": {"r": "0x1", "s": "0x2"}, "nonce": 1}', '{"signature": ***, "nonce": 1}'),
+        ("wss://stream/ws?listenKey=0a1b", "wss://stream/ws?listenKey=***"),
+        ("the signature was refused", "the signature was refused"),
+    ],
+)
+def test_signatures_are_known_by_their_name(shown: str, hidden: str) -> None:
+    assert Redaction(()).hide(shown) == hidden
+    stream = io.StringIO()
+    log_to(stream)
+    logging.getLogger("tapefold.x").info(shown)
+    (entry,) = logged(stream)
+    assert entry["message"] == hidden

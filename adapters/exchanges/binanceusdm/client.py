@@ -86,7 +86,8 @@ class BinanceUsdm(ExchangeClient):
             market = _market(instrument, listed[instrument.symbol]["info"])
             self._by_id[market.market_id] = markets[instrument.number] = market
         # What is asked first of an account says whether the keys are good.
-        await self.wire.fapiPrivateV3GetAccount()
+        if self.connection.has_keys:
+            await self.wire.fapiPrivateV3GetAccount()
         return markets
 
     def watches(self) -> dict[Stream, Callable[[], Awaitable[object]]]:

@@ -98,7 +98,8 @@ class Bitfinex(ExchangeClient):
             market = _market(instrument, listed[instrument.symbol])
             self._by_id[market.market_id] = markets[instrument.number] = market
         # What is asked first of an account says whether the keys are good.
-        await self.wire.privatePostAuthRWallets()
+        if self.connection.has_keys:
+            await self.wire.privatePostAuthRWallets()
         return markets
 
     def watches(self) -> dict[Stream, Callable[[], Awaitable[object]]]:

@@ -84,7 +84,7 @@ class Hyperliquid(ExchangeClient):
     # Markets and streams.
 
     async def load(self) -> dict[int, Market]:
-        if not self.connection.keys.wallet:
+        if self.connection.has_keys and not self.connection.keys.wallet:
             raise UserError("hyperliquid: the wallet's address is missing: it names the account")
         listed = await self.wire.load_markets()
         markets = {}
