@@ -61,6 +61,7 @@ def open_daemon(
     opened: ExitStack,
     limits: Limits = DEFAULT_LIMITS,
     clock_ns: Callable[[], int] = time.time_ns,
+    durability: Durability = Durability.EVERY_COMMIT,
 ) -> tuple[Daemon, Recovered]:
     """A daemon on a new journal, or one that goes on where a journal ends. What it opens is left to `opened`.
 
@@ -74,11 +75,11 @@ def open_daemon(
     recovered, in_force = Recovered(0, 0, 0, 0), configuration.in_force
     if (folder / "data.mdb").exists():
         # First the right to write it: what is gone through is the end, and not another daemon's tape.
-        writer = opened.enter_context(append_journal(folder, Durability.EVERY_COMMIT))
+        writer = opened.enter_context(append_journal(folder, durability))
         began_ns, recovered, in_force = _come_back(configuration, folder, sending, session, limits)
     else:
         manifest = _manifest(configuration, sending, limits, began_ns)
-        writer = opened.enter_context(create_journal(folder, manifest, Durability.EVERY_COMMIT))
+        writer = opened.enter_context(create_journal(folder, manifest, durability))
     session.attach(writer)
     inbox = Inbox(clock_ns, foreign_since_ns=began_ns)
     inbox.latest_ts_ns = recovered.last_ts_ns

@@ -105,8 +105,11 @@ def _cut(request: web.Request) -> web.Response:
 class Stream:
     """One websocket connection. Messages are sent in their order, by a task of its own."""
 
-    def __init__(self, socket: web.WebSocketResponse, faults: Faults) -> None:
+    def __init__(
+        self, socket: web.WebSocketResponse, faults: Faults, transport: asyncio.WriteTransport | None = None
+    ) -> None:
         self._socket = socket
+        self._transport = transport
         self._faults = faults
         self._waiting: deque[str] = deque()
         self._held: str | None = None
@@ -126,6 +129,17 @@ class Stream:
             self._send_with(faults, text)
         else:
             self._put(text)
+
+    def write_frames(self, frames: bytes) -> None:
+        """Write whole websocket frames that were made elsewhere; no fault meets them."""
+        transport = self._transport
+        if transport is not None and not transport.is_closing():
+            transport.write(frames)
+
+    @property
+    def unsent_bytes(self) -> int:
+        """What was written and the client has not taken yet."""
+        return 0 if self._transport is None else self._transport.get_write_buffer_size()
 
     def answer(self, text: str) -> None:
         """Send what no fault meets: the answer to a client's own message."""
@@ -210,7 +224,7 @@ class Streams:
         """Take a websocket connection in, for as long as it is served."""
         socket = web.WebSocketResponse(autoping=False, max_msg_size=1 << 20)
         await socket.prepare(request)
-        stream = Stream(socket, self._faults)
+        stream = Stream(socket, self._faults, request.transport)
         self._open.append(stream)
         try:
             yield socket, stream

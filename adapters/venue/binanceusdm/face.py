@@ -25,7 +25,7 @@ from adapters.venue.binanceusdm.trading import Asked, Trading, batch_of, limit_o
 from adapters.venue.core import VenueCore
 from adapters.venue.customer import Customer
 from adapters.venue.faults import Requests
-from adapters.venue.server import Streams
+from adapters.venue.server import Stream, Streams
 
 # A client id is taken for as long as its order is open, and no longer.
 CLIENT_ID_KEPT_NS = 0
@@ -78,6 +78,10 @@ class BinanceFace:
     def subscriptions(self) -> list[str]:
         """The public streams that somebody listens to."""
         return self._public.names
+
+    def listeners(self, name: str) -> list[Stream]:
+        """Who listens to a public stream."""
+        return self._public.listeners(name)
 
     def routes(self) -> Sequence[web.AbstractRouteDef]:
         served = [web.route(one.method, one.path, self._served(one)) for one in self._endpoints.values()]

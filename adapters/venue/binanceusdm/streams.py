@@ -53,6 +53,9 @@ class PublicStreams:
         """The streams that somebody listens to."""
         return list(self._listeners)
 
+    def listeners(self, name: str) -> list[Stream]:
+        return [stream for stream, _ in self._listeners.get(name, [])]
+
     def subscribe(self, stream: Stream, names: list[str], is_combined: bool) -> None:
         """A combined stream says with every message where it belongs."""
         for name in names:
