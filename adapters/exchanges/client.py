@@ -16,6 +16,7 @@ from adapters.exchanges.answers import Amended, Answers, FoundOrder, Held, Holdi
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market
 from adapters.exchanges.port import Command, Connection, OrderQuestion
+from adapters.exchanges.questions import OVERLAP_NS, answers_of
 from adapters.exchanges.streams import Stream, Streams
 from adapters.exchanges.transport import Answered, Endpoint, failure_of
 from engine.kinds import DecisionKind, EventKind, RequestFailure
@@ -26,8 +27,6 @@ _READS_MOST = 4
 _READ_BACKOFF_S = 0.25
 _READ_WAIT_MOST_S = 30.0
 _OPEN_TIMEOUT_S = 60.0
-# A trade may be dated a little before the last one that was seen.
-_OVERLAP_NS = 60 * _NS_PER_S
 
 Answer = TypeVar("Answer")
 
@@ -50,11 +49,12 @@ class ExchangeClient(ABC):
         self._last_trade_ns = 0
         self.orders = KnownOrders()
         # The last request about each order that is on its way: what follows on it waits.
-        self._on_their_way: dict[int, asyncio.Future[None]] = {}
-        self._sent_while_asking: set[int] = set()
+        self.on_their_way: dict[int, asyncio.Future[None]] = {}
+        # Orders that may have been placed since the questions were made up.
+        self.sent_while_asking: set[int] = set()
         self._asking = asyncio.Lock()
         self._reads_held_until_ns = 0
-        self._background: set[asyncio.Task[None]] = set()
+        self._background: set[asyncio.Task[object]] = set()
 
     # What a subclass knows of its exchange.
 
@@ -114,6 +114,9 @@ class ExchangeClient(ABC):
                 for stream, watch in self.watches().items():
                     self.streams.start(stream, watch)
                 await self.streams.all_up()
+        except UserError:
+            await self.close()
+            raise
         except TimeoutError:
             await self.close()
             where = self.connection.endpoint or "the network"
@@ -125,11 +128,11 @@ class ExchangeClient(ABC):
         market = self.markets[command.instrument]
         order = command.order
         places = command.kind in (DecisionKind.PLACE_ORDER, DecisionKind.RELEASE_ORDER)
-        before = self._on_their_way.get(order)
+        before = self.on_their_way.get(order)
         done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self._on_their_way[order] = done
+        self.on_their_way[order] = done
         if places:
-            self._sent_while_asking.add(order)
+            self.sent_while_asking.add(order)
         try:
             if before is not None:
                 await before
@@ -141,16 +144,14 @@ class ExchangeClient(ABC):
                 await self._send_amend(market, command)
         finally:
             done.set_result(None)
-            if self._on_their_way.get(order) is done:
-                del self._on_their_way[order]
+            if self.on_their_way.get(order) is done:
+                del self.on_their_way[order]
 
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         async with self._asking:
-            self._sent_while_asking = set(self._on_their_way)
+            self.sent_while_asking = set(self.on_their_way)
             try:
-                answers = await self._answers(orders, since_ns)
-            except UserError:
-                raise
+                answers = await answers_of(self, orders, since_ns)
             except Exception as error:
                 self._failed(error, Endpoint.READ)
                 return False
@@ -176,9 +177,9 @@ class ExchangeClient(ABC):
         trades: list[OwnTrade] = []
         if self.streams.is_back(Stream.PRIVATE):
             try:
-                trades = await self.trades_since(self._last_trade_ns - _OVERLAP_NS)
+                trades = await self.trades_since(self._last_trade_ns - OVERLAP_NS)
             except Exception as error:
-                # Not back without them: the daemon asks for everything once more when it is.
+                # It comes back without them, which the event says: the next question brings them.
                 self._failed(error, Endpoint.READ)
         # It may have gone down again in the meantime.
         if attempt == self.streams.attempt(Stream.PRIVATE):
@@ -186,13 +187,13 @@ class ExchangeClient(ABC):
                 self.own_trade(trade)
             self.streams.came_up(Stream.PRIVATE)
 
-    def in_background(self, work: Coroutine[Any, Any, None]) -> None:
+    def in_background(self, work: Coroutine[Any, Any, object]) -> None:
         """Do something that a message calls for but cannot wait for."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._ended)
 
-    def _ended(self, task: asyncio.Task[None]) -> None:
+    def _ended(self, task: asyncio.Task[object]) -> None:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
             self._failed(error, Endpoint.READ)
@@ -296,8 +297,6 @@ class ExchangeClient(ABC):
     ) -> None:
         self.inbox.order_report(kind, self.account, command.instrument, command.order, exchange_order_id, reason)
 
-    # Questions.
-
     async def _loaded(self) -> dict[int, Market]:
         while True:
             try:
@@ -312,50 +311,6 @@ class ExchangeClient(ABC):
 
     def _not_let_in(self) -> UserError:
         return UserError(f"{self.connection.exchange}: it refused the first request: check the account's keys")
-
-    async def _answers(self, orders: Sequence[OrderQuestion], since_ns: int) -> Answers:
-        # Orders first, trades after them: what filled an order that is found filled is then among the trades.
-        everything = await self._all_open()
-        found = {order.order: order for order in everything if order.order}
-        await self._cancel_strays(everything, {question.order for question in orders})
-        for question in orders:
-            if question.order not in found:
-                found[question.order] = await self._find_one(question)
-        ended = [question.placed_ts_ns for question in orders if not found[question.order].is_open]
-        trades = await self.trades_since(min([since_ns, *ended]))
-        return Answers(trades, [found[question.order] for question in orders], await self.read(self.holdings))
-
-    async def _all_open(self) -> list[FoundOrder]:
-        everything = await self.read(self.find_open)
-        self.counts["foreign orders open"] = sum(order.order == 0 for order in everything)
-        return everything
-
-    async def _cancel_strays(self, everything: list[FoundOrder], asked: set[int]) -> None:
-        """Cancel orders of this tape that the engine does not know to be open; not what is sent in the meantime."""
-        for order in everything:
-            if order.order and order.order not in asked and order.order not in self._sent_while_asking:
-                self.counts["strays cancelled"] += 1
-                try:
-                    await self.cancel_found(self.markets[order.instrument], order)
-                except Refused:
-                    continue
-
-    async def _find_one(self, question: OrderQuestion) -> FoundOrder:
-        market = self.markets[question.instrument]
-        on_its_way = self._on_their_way.get(question.order)
-        if on_its_way is not None:
-            await on_its_way
-        found = await self.read(lambda: self.find(market, question))
-        if found is None:
-            # It may still be on its way: only after that does not being there mean anything.
-            wait_ns = question.placed_ts_ns + self.in_flight_ns - self.clock_ns()
-            if wait_ns > 0:
-                await asyncio.sleep(min(wait_ns, self.in_flight_ns) / _NS_PER_S)
-                found = await self.read(lambda: self.find(market, question))
-        if found is not None:
-            return found
-        unknown = Reason.EXCHANGE_ORDER_UNKNOWN
-        return FoundOrder(question.order, question.instrument, 0, EventKind.ORDER_REJECTED, unknown, 0, False)
 
     def _put(self, answers: Answers) -> None:
         for trade in answers.trades:

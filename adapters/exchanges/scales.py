@@ -60,7 +60,7 @@ class Scale:
             if more > 0 and fraction[places:].strip("0") == "":
                 fraction = fraction[:places]
                 more = 0
-            if more <= 0:
+            if more <= 0 and (fraction or whole[-1:].isdecimal()):
                 try:
                     smallest = int(whole + fraction + "0" * -more)
                 except ValueError:

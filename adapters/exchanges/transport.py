@@ -11,7 +11,8 @@ from enum import IntEnum
 from typing import Any
 from urllib.parse import urlsplit
 
-from ccxt.base.errors import BadResponse, ExchangeNotAvailable, NetworkError, RequestTimeout
+from ccxt.async_support.base.throttler import Throttler
+from ccxt.base.errors import BadResponse, BaseError, ExchangeNotAvailable, NetworkError, RequestTimeout
 
 from engine.kinds import RequestFailure
 
@@ -60,7 +61,7 @@ def failure_of(error: BaseException) -> tuple[RequestFailure, int, int]:
     if isinstance(error, Unreadable | BadResponse | KeyError | TypeError | ValueError | IndexError):
         return RequestFailure.MALFORMED, 0, 0
     # What ccxt makes of an answer that broke off in the middle.
-    return RequestFailure.CONNECTION, 0, 0
+    return (RequestFailure.CONNECTION if isinstance(error, BaseError) else RequestFailure.OTHER), 0, 0
 
 
 class Wire:
@@ -71,11 +72,24 @@ class Wire:
     on_connection: Callable[[str], None]
     on_unreadable: Callable[[], None]
     on_headers: Callable[[dict[str, str]], None]
-    _closing: set[asyncio.Future[None]]
+    # The paths of requests that place, change and cancel orders: questions do not keep them waiting.
+    order_paths: frozenset[str] = frozenset()
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)  # type: ignore[call-arg]
-        self._closing = set()
+        self._closing: set[asyncio.Future[None]] = set()
+        self._question_pace: Any = self.throttler
+        self._order_pace: Any = None
+
+    async def fetch2(
+        self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
+    ) -> Any:
+        """Every request passes here. Orders and questions are held to the exchange's pace each by its own count."""
+        if self._order_pace is None:
+            self._order_pace = Throttler(self.tokenBucket, asyncio.get_running_loop())  # type: ignore[attr-defined]
+        # ccxt asks its throttler before it waits for anything, so that this is the one that counts.
+        self.throttler = self._order_pace if path in self.order_paths else self._question_pace
+        return await super().fetch2(path, api, method, params or {}, config or {})  # type: ignore[misc]
 
     def handle_message(self, client: Any, message: Any) -> None:
         """Everything that a stream says, decoded. What the owner does not take is ccxt's: pings, subscriptions."""

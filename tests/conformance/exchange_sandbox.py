@@ -172,11 +172,12 @@ def run(
     scenario: Callable[[Market, Client], Awaitable[None]],
     faults: list[dict[str, Any]] | None = None,
     streams: frozenset[str] = STREAMS,
+    seed: int = 1,
 ) -> None:
     """Play a scenario with a venue and a client of its own, for a bounded time."""
 
     async def play() -> None:
-        async with open_place(exchange, faults) as place:
+        async with open_place(exchange, faults, seed) as place:
             market = Market(place)
             async with connected(place, streams=streams) as client:
                 await asyncio.wait_for(scenario(market, client), SCENARIO_S)

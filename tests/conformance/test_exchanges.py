@@ -96,6 +96,28 @@ def test_an_order_is_accepted_amended_and_cancelled(exchange):
     run(exchange, scenario, streams=PRIVATE_ONLY)
 
 
+def test_an_order_that_is_filled_in_part_is_amended_to_its_whole_quantity(exchange):
+    async def scenario(market: Market, client: Client) -> None:
+        placed = order(1, market.lots("0.02"), market.ticks(49_990))
+        await client.exchange.send(placed)
+        market.quote(49_985, lots=market.lots("0.005"))
+        await client.said(EventKind.ORDER_FILLED)
+        change = placed._replace(kind=DecisionKind.AMEND_ORDER, quantity_lots=market.lots("0.03"))
+        await client.exchange.send(change)
+        amended = (await client.said(EventKind.ORDER_AMENDED))[0]
+        assert amended.quantity_lots == market.lots("0.03")
+        market.quote(49_980)
+        whole = market.lots("0.03")
+        await eventually(lambda: sum(one.quantity_lots for one in client.of(EventKind.ORDER_FILLED)) >= whole)
+        market.quote(49_970)
+        await asyncio.sleep(0.1)
+        fills = client.of(EventKind.ORDER_FILLED)
+        assert sum(one.quantity_lots for one in fills) == whole and {one.order for one in fills} == {1}
+        assert not client.of(EventKind.ORDER_CANCELED)
+
+    run(exchange, scenario, streams=PRIVATE_ONLY)
+
+
 def test_fills_come_with_their_order_price_and_fee(exchange):
     async def scenario(market: Market, client: Client) -> None:
         lots = market.lots("0.01")
@@ -337,6 +359,27 @@ def test_a_gap_is_marked_and_what_was_traded_in_it_asked_for(exchange):
     run(exchange, scenario, streams=PRIVATE_ONLY)
 
 
+def test_a_connection_that_says_nothing_any_more_is_made_again(exchange):
+    async def play() -> None:
+        fault = {"kind": "half_open", "on": "quotes", "at": (3,)}
+        async with open_place(exchange, [fault]) as place:
+            market, client = Market(place), Client(place, streams=PRIVATE_ONLY)
+            client.exchange.wire.options["ws"]["keepAlive"] = 200
+            try:
+                await client.exchange.open()
+                for bid in range(50_001, 50_005):
+                    market.quote(bid)
+                await client.said(EventKind.CONNECTION_LOST)
+                await client.said(EventKind.CONNECTION_RESTORED)
+                client.events.clear()
+                market.quote(50_040)
+                await client.said(EventKind.QUOTE)
+            finally:
+                await client.exchange.close()
+
+    asyncio.run(play())
+
+
 def test_unreadable_messages_are_counted_and_end_nothing(exchange):
     async def scenario(market: Market, client: Client) -> None:
         for stream in market.place.venue.streams._open:
@@ -386,6 +429,24 @@ def test_terms_that_the_exchange_does_not_have_are_refused(exchange):
                     await client.exchange.close()
 
     asyncio.run(play())
+
+
+@pytest.mark.parametrize("skew_ms", [-30_000, 30_000])
+def test_a_clock_that_differs_from_the_exchanges_is_no_obstacle(exchange, skew_ms):
+    if exchange == "hyperliquid":
+        pytest.skip("its answers do not tell the time")
+
+    async def scenario(market: Market, client: Client) -> None:
+        placed = order(1, market.lots("0.01"), order_type=OrderType.MARKET)
+        before_ns = time.time_ns()
+        await client.exchange.send(placed)
+        market.quote(50_000)
+        await client.said(EventKind.ORDER_FILLED)
+        client.events.clear()
+        assert await client.exchange.ask([question(placed, before_ns)], before_ns)
+        assert [one.order for one in client.of(EventKind.ORDER_FILLED)] == [1]
+
+    run(exchange, scenario, [{"kind": "clock_skew", "skew_ms": skew_ms}], PRIVATE_ONLY)
 
 
 def test_no_address_leads_away_from_this_machine(exchange):

@@ -9,7 +9,7 @@ from ccxt.pro.binanceusdm import binanceusdm
 
 from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
-from adapters.exchanges.binanceusdm.errors import meaning
+from adapters.exchanges.binanceusdm.errors import CLOCK_WRONG, meaning
 from adapters.exchanges.binanceusdm.messages import NS_PER_MS, BinanceMessages, end_of, fill_flags
 from adapters.exchanges.binanceusdm.requests import conditional, ordinary
 from adapters.exchanges.client import ExchangeClient
@@ -41,6 +41,8 @@ _OPEN = frozenset(("NEW", "PARTIALLY_FILLED", "TRIGGERING"))
 
 
 class _BinanceWire(Wire, binanceusdm):
+    order_paths = frozenset(("order", "algoOrder"))
+
     def watch_multiple(
         self, url: str, message_hashes: Any, message: Any = None, subscribe_hashes: Any = None, subscription: Any = None
     ) -> Any:
@@ -177,7 +179,10 @@ class BinanceUsdm(ExchangeClient):
         return Amended(market.size.exact(answer["origQty"]), market.price.nearest(answer["price"]))
 
     def meaning_of(self, error: Answered) -> Reason | RequestFailure:
-        return meaning(error.http_status, json_of(error.answer))
+        said = json_of(error.answer)
+        if isinstance(said, dict) and said.get("code") == CLOCK_WRONG:
+            self.in_background(self.wire.load_time_difference())
+        return meaning(error.http_status, said)
 
     # Questions.
 

@@ -41,6 +41,8 @@ _FILTERS = {
     "LOT_SIZE": Reason.EXCHANGE_QUANTITY_OFF_LOT,
     "NOTIONAL": Reason.EXCHANGE_NOTIONAL_BELOW_MINIMUM,
 }
+# The request's time is too far from the exchange's.
+CLOCK_WRONG = -1021
 # Not refusals of the order: nobody looked at it, or nobody says what became of it.
 _FAILURES = {
     -1000: RequestFailure.SERVER_ERROR,
@@ -50,6 +52,7 @@ _FAILURES = {
     -1007: RequestFailure.TIMEOUT,
     -1008: RequestFailure.SERVER_ERROR,
     -1015: RequestFailure.RATE_LIMITED,
+    CLOCK_WRONG: RequestFailure.OTHER,
     # The client id is taken: the order is there already.
     -4116: RequestFailure.OTHER,
 }

@@ -46,23 +46,20 @@ _STREAM_OF = {
 
 
 class _BitfinexWire(Wire, bitfinex):
+    order_paths = frozenset(("auth/w/order/submit", "auth/w/order/update", "auth/w/order/cancel"))
+
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         self._one_at_a_time = asyncio.Lock()
 
     async def fetch2(
-        self,
-        path: str,
-        api: Any = "public",
-        method: str = "GET",
-        params: Any = None,
-        config: Any = None,
+        self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
     ) -> Any:
         """Each signed request has a greater number than the last, and must not be overtaken by the next."""
         if api == "private" or (isinstance(api, list) and api[0] == "private"):
             async with self._one_at_a_time:
-                return await super().fetch2(path, api, method, params or {}, config or {})
-        return await super().fetch2(path, api, method, params or {}, config or {})
+                return await super().fetch2(path, api, method, params, config)
+        return await super().fetch2(path, api, method, params, config)
 
 
 class Bitfinex(ExchangeClient):
@@ -157,7 +154,11 @@ class Bitfinex(ExchangeClient):
     # Commands.
 
     async def place(self, market: Market, command: Command) -> int:
-        body = submission(market, command, self.connection.ids.bitfinex(command.order))
+        try:
+            client_id = self.connection.ids.bitfinex(command.order)
+        except OverflowError:
+            raise Refused(Reason.EXCHANGE_ORDER_TABLE_FULL) from None
+        body = submission(market, command, client_id)
         row = _only_order(await self.wire.privatePostAuthWOrderSubmit(body))
         self.orders.remember(market.number, int(row[_ID]), command.order)
         return int(row[_ID])

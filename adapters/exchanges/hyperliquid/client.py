@@ -43,7 +43,7 @@ _PRIVATE = frozenset(("orderUpdates", "userFills"))
 
 
 class _HyperliquidWire(Wire, hyperliquid):
-    pass
+    order_paths = frozenset(("exchange",))
 
 
 class Hyperliquid(ExchangeClient):
@@ -200,15 +200,21 @@ class Hyperliquid(ExchangeClient):
 
     async def amend(self, market: Market, command: Command) -> Amended:
         """The exchange places another order and cancels the old one: its size is what is still to be filled."""
-        filled = await self._filled_lots(market, command.order)
         client_id = self.connection.ids.hyperliquid(command.order)
-        order = self._wire_order(market, command._replace(quantity_lots=command.quantity_lots - filled), 0)
+        if not self.orders.exchange_order_id(command.order):
+            await self._order_status(market, client_id)
+        left_lots = command.quantity_lots - await self._filled_lots(market, command.order)
+        if left_lots <= 0:
+            raise Refused(Reason.EXCHANGE_QUANTITY_BELOW_MINIMUM)
+        order = self._wire_order(market, command._replace(quantity_lots=left_lots), 0)
+        action = {"type": "batchModify", "modifies": [{"oid": client_id, "order": order}]}
         self._messages.changing[command.order] = self.orders.exchange_order_id(command.order)
+        is_changed = False
         try:
-            action = {"type": "batchModify", "modifies": [{"oid": client_id, "order": order}]}
             self._took(market, command, only_status(await self._act(action)))
+            is_changed = True
         finally:
-            del self._messages.changing[command.order]
+            self._messages.changed(command.order, is_changed)
         return Amended(command.quantity_lots, command.limit_ticks or command.trigger_ticks)
 
     def _wire_order(self, market: Market, command: Command, touch_ticks: int) -> dict[str, Any]:
@@ -240,7 +246,11 @@ class Hyperliquid(ExchangeClient):
         ]
 
     async def find(self, market: Market, question: OrderQuestion) -> FoundOrder | None:
-        said = await self._info("orderStatus", oid=self.connection.ids.hyperliquid(question.order))
+        return await self._order_status(market, self.connection.ids.hyperliquid(question.order))
+
+    async def _order_status(self, market: Market, name: str | int) -> FoundOrder | None:
+        """An order by its own id at the exchange or by ours."""
+        said = await self.read(lambda: self._info("orderStatus", oid=name))
         return None if said["status"] == "unknownOid" else self._messages.found(market, said["order"])
 
     async def cancel_found(self, market: Market, found: FoundOrder) -> None:
@@ -280,8 +290,8 @@ class Hyperliquid(ExchangeClient):
         known = self.orders.order(market.number, exchange_order_id)
         if known is not None:
             return known
-        said = await self.read(lambda: self._info("orderStatus", oid=exchange_order_id))
-        return 0 if said["status"] == "unknownOid" else self._messages.found(market, said["order"]).order
+        found = await self._order_status(market, exchange_order_id)
+        return 0 if found is None else found.order
 
     async def _filled_lots(self, market: Market, order: int) -> int:
         client_id = self.connection.ids.hyperliquid(order)

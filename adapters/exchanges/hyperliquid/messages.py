@@ -47,8 +47,9 @@ class HyperliquidMessages:
         self._candles = Candles(self._put_bar)
         # The best bid and ask of each instrument, for what a market order may cost.
         self.touch_ticks: dict[int, tuple[int, int]] = {}
-        # Orders that are being changed: the exchange cancels the old one and places a new one.
+        # Orders that are being changed, by the id that will be cancelled for it; and what was said of that meanwhile.
         self.changing: dict[int, int] = {}
+        self._ended_changing: dict[int, tuple[dict[str, Any], Market]] = {}
         self._handlers: dict[str, Callable[[Any], None]] = {
             "bbo": self._quote,
             "trades": self._trades,
@@ -171,10 +172,13 @@ class HyperliquidMessages:
         if found.order == 0:
             self._counts["foreign orders"] += 1
             return
-        replaced = newest > found.exchange_order_id or self.changing.get(found.order) == found.exchange_order_id
-        # A filled order's fills say so; what was replaced by a change goes on under another id.
-        if (found.kind == EventKind.ORDER_ACCEPTED and not found.is_open) or (not found.is_open and replaced):
-            return
+        if not found.is_open:
+            # A filled order's fills say so; what was replaced by a change goes on under another id.
+            if found.kind == EventKind.ORDER_ACCEPTED or newest > found.exchange_order_id:
+                return
+            if self.changing.get(found.order) == found.exchange_order_id:
+                self._ended_changing[found.order] = said, market
+                return
         triggered = said["status"] == "triggered"
         self._inbox.order_report(
             EventKind.ORDER_TRIGGERED if triggered else found.kind,
@@ -185,6 +189,13 @@ class HyperliquidMessages:
             found.reason,
             ts_exchange_ns=found.ts_ns,
         )
+
+    def changed(self, order: int, is_changed: bool) -> None:
+        """A change has an answer. Where it was refused the old order may have ended all the same."""
+        del self.changing[order]
+        ended = self._ended_changing.pop(order, None)
+        if ended is not None and not is_changed:
+            self._order_update(*ended)
 
     def found(self, market: Market, said: dict[str, Any]) -> FoundOrder:
         """An order and its status, from a stream or an answer. Raises Malformed."""
