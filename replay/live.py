@@ -91,6 +91,8 @@ class Daemon:
     _written: list[tuple[int, Bytes, Bytes, Mapping[int, int], float]] = field(default_factory=list)
     _last_request: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
     _doubted: set[int] = field(default_factory=set)
+    # Kinds and orders of what was taken and is not committed, kept where a test waits for one of them.
+    _reports: list[tuple[int, int]] = field(default_factory=list)
     # When the first event of the batch arrived.
     _batch_ts_ns: int = 0
     _commit_due_s: float = 0.0
@@ -106,6 +108,8 @@ class Daemon:
     async def run(self) -> None:
         """Connect, find out what is true, trade until `stop`. Raises what it must not trade past."""
         self._snapshot_seq = self.session.row.seq
+        if self.opening is None:
+            self.points.reach("after_replay")
         helpers: list[asyncio.Task[None]] = []
         try:
             if self.operations is not None:
@@ -261,6 +265,8 @@ class Daemon:
         first = self.session.unwritten_events == 0
         events, documents = self.inbox.take(_BATCH_EVENTS)
         self._batch_ts_ns = int(events.view(EVENT)["ts_ns"][0])
+        if self.points.any_chosen:
+            self._reports += events.view(ORDER_REPORT)[["kind", "order"]].tolist()
         if first:
             self._commit_due_s = time.monotonic() + _COMMIT_WITHIN_S
         self._waiting += self.session.take(events, documents)
@@ -289,6 +295,8 @@ class Daemon:
         self._waiting = []
         self.figures.append_s = time.perf_counter() - started
         self.points.reach("after_commit")
+        if self.points.any_chosen:
+            self._reach_reports()
         if not self.ready:
             self._waiting = commands
             return
@@ -298,6 +306,17 @@ class Daemon:
             self.operations.metrics.observe_command((self.inbox.now_ns() - self._batch_ts_ns) / 1e9)
         if due:
             self._keep_snapshot()
+
+    def _reach_reports(self) -> None:
+        """The reports that were just committed, as points."""
+        orders = self.session.engine.view(self.session.state).orders
+        unfinished = set(orders["order"][orders["status"] == OrderStatus.PARTIALLY_FILLED].tolist())
+        for kind, order in self._reports:
+            if kind == EventKind.ORDER_ACCEPTED:
+                self.points.reach("after_accepted")
+            elif kind == EventKind.ORDER_FILLED:
+                self.points.reach("after_part_fill" if order in unfinished else "after_fill")
+        self._reports.clear()
 
     def _hand_over(self, command: Command) -> None:
         self.figures.commands_sent += 1
@@ -318,6 +337,8 @@ class Daemon:
         if before is not None and not before.done():
             await asyncio.wait([before])
         self.points.reach("before_send")
+        if command.kind == DecisionKind.CANCEL_ORDER:
+            self.points.reach("before_cancel")
         await self.exchanges[command.account].send(command)
         self.points.reach("after_send")
 
