@@ -14,7 +14,7 @@ from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.port import Command, Connection
 from adapters.journal import check, read_journal
 from adapters.venue.core import VenueCore
-from engine.kinds import EventKind, OrderRole, OrderStatus, OrderType
+from engine.kinds import EventKind, OrderRole, OrderStatus, OrderType, TradingState
 from engine.orders import is_open
 from engine.records import QUOTE
 from replay.crash_points import CrashPoints
@@ -218,6 +218,9 @@ def differences(world: World, daemon: Daemon) -> list[str]:
         "without an answer": (on_its_way, set()),
     }
     found = [f"{name}: {here}, at the exchange {there}" for name, (here, there) in compared.items() if here != there]
+    if state.trading_state == TradingState.HALTED:
+        # An exit was lost or refused too often: trading has stopped with an alert, and a person closes.
+        return found
     return found + _unprotected(open_ones, held.quantity_lots)
 
 
