@@ -316,14 +316,20 @@ class ExchangeClient(ABC):
         for trade in answers.trades:
             self._last_trade_ns = max(self._last_trade_ns, trade.ts_ns)
             self._put_trade(trade)
+        filled_lots: Counter[int] = Counter()
+        for trade in answers.trades:
+            filled_lots[trade.order] += trade.quantity_lots
         for order in answers.orders:
+            # Of one that is filled the trades say how much: an exchange may have cut a reduce-only order.
+            is_filled = order.kind == EventKind.ORDER_ACCEPTED and not order.is_open and order.order in filled_lots
             self.inbox.order_report(
-                order.kind,
+                EventKind.ORDER_AMENDED if is_filled else order.kind,
                 self.account,
                 order.instrument,
                 order.order,
                 order.exchange_order_id,
                 order.reason,
+                filled_lots[order.order] if is_filled else 0,
                 ts_exchange_ns=order.ts_ns,
             )
         holdings = answers.holdings
