@@ -25,6 +25,8 @@ _PASS_TIME_EVERY_S = 0.2
 _PATH_SOURCE = 65_535
 
 Bytes = NDArray[np.uint8]
+assert QUOTE.fields is not None
+_KIND_BYTE = QUOTE.fields["kind"][1]
 
 
 class Feed:
@@ -53,9 +55,10 @@ class Feed:
         self.played = 0
         self._goes_on = asyncio.Event()
         self._goes_on.set()
+        self._latest_quotes: dict[int, Bytes] = {}
 
     def hold(self) -> None:
-        """The market stands still until `go_on`; time and requests do not."""
+        """The market stands still until `go_on`: the latest quotes come again and again, and nothing else."""
         self._goes_on.clear()
 
     def go_on(self) -> None:
@@ -70,6 +73,8 @@ class Feed:
                 start_ns += await self._held()
                 first_ns = ts_ns if first_ns is None else first_ns
                 await self._wait(start_ns, ts_ns - first_ns)
+                if row[_KIND_BYTE] == EventKind.QUOTE:
+                    self._latest_quotes[int(row.view(QUOTE)["instrument"][0])] = row.copy()
                 self._core.apply(row)
                 self.played += 1
         while True:
@@ -83,6 +88,8 @@ class Feed:
         began_ns = self._core.clock_ns()
         while not self._goes_on.is_set():
             await asyncio.sleep(_PASS_TIME_EVERY_S)
+            for row in self._latest_quotes.values():
+                self._core.apply(row.copy())
             self._core.pass_time()
         return self._core.clock_ns() - began_ns
 

@@ -47,7 +47,7 @@ maker_fee_bps = 2
 taker_fee_bps = 5
 margin_initial = "0.05"
 margin_maintenance = "0.025"
-order_quantity = "3"
+order_quantity = "{quantity}"
 
 [bracket]
 stop = "0.04%"
@@ -71,11 +71,12 @@ endpoint = "{endpoint}"
 keys_env = "VENUE"
 streams = ["quotes"]
 """
-# Currency, tick and lot of the venue's BTC; three of them are more than one quote shows, so that orders fill in parts.
+# Currency, tick and lot of the venue's BTC, and how much is traded: three are more than a quote shows, so that orders
+# fill in parts. Hyperliquid has no market orders: it cancels what it cannot fill at once.
 _TERMS = {
-    "binanceusdm": ("USDT", "0.1", "0.001"),
-    "bitfinex": ("USDT", "0.1", "0.001"),
-    "hyperliquid": ("USDC", "1", "0.00001"),
+    "binanceusdm": ("USDT", "0.1", "0.001", "3"),
+    "bitfinex": ("USDT", "0.1", "0.001", "3"),
+    "hyperliquid": ("USDC", "1", "0.00001", "1.2"),
 }
 EXCHANGES = tuple(_TERMS)
 
@@ -134,11 +135,12 @@ class Trial:
     _ready_before: int = 0
 
     def __post_init__(self) -> None:
-        currency, tick_size, lot_size = _TERMS[self.venue.exchange]
+        currency, tick_size, lot_size, quantity = _TERMS[self.venue.exchange]
         text = _TEXT.format(
             currency=currency,
             tick_size=tick_size,
             lot_size=lot_size,
+            quantity=quantity,
             exchange=self.venue.exchange,
             endpoint=self.venue.address,
         )
