@@ -53,11 +53,27 @@ def disagreements(trial: Trial) -> list[str]:
         report = check(reader)
         if not report.sound:
             return [f"the tape is damaged: {report.damage}"]
+    inside, outside, ids = both_sides(trial)
+    differing = [
+        f"{name}: {here}, at the exchange {there}"
+        for name, (here, there) in compared(trial, inside, outside, ids).items()
+        if here != there
+    ]
+    return [
+        *differing,
+        *_differing_trades(inside, outside),
+        *_doubled(trial, outside),
+        *_unprotected(inside),
+        *_told(trial),
+    ]
+
+
+def both_sides(trial: Trial) -> tuple["Inside", Outside, ClientIds]:
+    """What the tape says and what the exchange says. Raises Divergence."""
+    with read_journal(trial.journal) as reader:
         inside = read_inside(reader)
-        ids = ClientIds(reader.manifest.journal_id)
-        began_ns = reader.manifest.created_ns
-    outside = asyncio.run(ask(trial, ids, began_ns))
-    return [*_compared(trial, inside, outside, ids), *_doubled(trial, outside), *_unprotected(inside), *_told(trial)]
+        ids, began_ns = ClientIds(reader.manifest.journal_id), reader.manifest.created_ns
+    return inside, asyncio.run(ask(trial, ids, began_ns)), ids
 
 
 def read_inside(reader: JournalReader) -> Inside:
@@ -123,45 +139,47 @@ def _client_id(order: dict[str, Any]) -> str:
     return str(order["clientOrderId"] or "")
 
 
-def _compared(trial: Trial, inside: Inside, outside: Outside, ids: ClientIds) -> list[str]:
+def compared(trial: Trial, inside: Inside, outside: Outside, ids: ClientIds) -> dict[str, tuple[Any, Any]]:
+    """By name: what the tape says, and what the exchange says."""
     state = inside.state
     position, account = state.positions[0, 0], state.accounts[0]
     held = outside.holdings.positions.get(0)
     held_lots = held.quantity_lots if held is not None else 0
-    cash = int(account["deposits_units"]) + int(account["realized_units"]) - int(account["fees_units"])
+    deposits = int(account["deposits_units"])
+    cash = deposits + int(account["realized_units"]) - int(account["fees_units"])
     value = _tick_lot_units(trial)
+    paid = sum(
+        trade.quantity_lots * trade.price_ticks * value * (-1 if _sold(trade.flags) else 1) for trade in outside.trades
+    )
+    fees = sum(trade.fee for trade in outside.trades)
+    open_ones = _open_orders(state)
+    at_exchange = open_ones[open_ones["status"] != OrderStatus.HELD]
+    ours = {int(order["order"]): int(order["quantity_lots"] - order["filled_lots"]) for order in at_exchange}
+    found = {
+        "fills": (int(state.fills), len(outside.trades)),
+        "position, lots": (int(position["quantity_lots"]), held_lots),
+        # A fill that was learned of late is booked after later ones: what is realized and what is cost may part
+        # otherwise, the two together not.
+        "cash less cost, units": (cash - int(position["cost_units"]), deposits - paid - fees),
+        "open orders": (ours, {_order_of(trial, ids, name): left for name, left in outside.open_lots}),
+        "without an answer": (_without_answer(at_exchange), []),
+    }
+    if held_lots == 0:
+        found["cash, units"] = (cash, outside.holdings.total_units)
+    return found
+
+
+def _differing_trades(inside: Inside, outside: Outside) -> list[str]:
     theirs = {
         trade.trade_id: (trade.order, trade.price_ticks, trade.quantity_lots, trade.fee, _sold(trade.flags))
         for trade in outside.trades
     }
-    paid = sum((-lots if sold else lots) * price * value for _, price, lots, _, sold in theirs.values())
-    fees = sum(fee for *_, fee, _ in theirs.values())
-    open_ones = _open_orders(state)
-    at_exchange = open_ones[open_ones["status"] != OrderStatus.HELD]
-    ours = Counter({int(order["order"]): int(order["quantity_lots"] - order["filled_lots"]) for order in at_exchange})
-    compared = {
-        "position, lots": (int(position["quantity_lots"]), held_lots),
-        # A fill that was learned of late is booked after later ones: what is realized and what is cost may part
-        # otherwise, the two together not.
-        "cash less cost, units": (cash - int(position["cost_units"]), int(account["deposits_units"]) - paid - fees),
-        "fills": (int(state.fills), len(theirs)),
-        "open orders": (
-            dict(ours),
-            {_order_of(trial, ids, client_id): left for client_id, left in outside.open_lots},
-        ),
-        "without an answer": (_without_answer(at_exchange), []),
-    }
-    if held_lots == 0:
-        compared["cash, units"] = (cash, outside.holdings.total_units)
-    found = [f"{name}: {here}, at the exchange {there}" for name, (here, there) in compared.items() if here != there]
-    differing = [trade for trade in sorted(theirs.keys() | inside.fills.keys()) if _differ(trade, theirs, inside.fills)]
-    return found + [
-        f"trade {trade}: {inside.fills.get(trade)}, at the exchange {theirs.get(trade)}" for trade in differing[:10]
-    ]
-
-
-def _differ(trade: int, theirs: dict[int, tuple[int, ...]], ours: dict[int, tuple[int, ...]]) -> bool:
-    return theirs.get(trade) != ours.get(trade)
+    every = sorted(theirs.keys() | inside.fills.keys())
+    return [
+        f"trade {trade}: {inside.fills.get(trade)}, at the exchange {theirs.get(trade)}"
+        for trade in every
+        if inside.fills.get(trade) != theirs.get(trade)
+    ][:10]
 
 
 def _doubled(trial: Trial, outside: Outside) -> list[str]:

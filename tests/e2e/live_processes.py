@@ -106,9 +106,12 @@ class Venue:
 
 
 @contextmanager
-def venue(exchange: str, log: Path, speed: float = 3, faults: Path | None = None) -> Iterator[Venue]:
+def venue(
+    exchange: str, log: Path, speed: float = 3, faults: Path | None = None, data: Path | None = None
+) -> Iterator[Venue]:
     arguments = ["venue", "--exchange", exchange, "--speed", str(speed), "--output", "json"]
     arguments += ["--faults", str(faults)] if faults is not None else []
+    arguments += ["--data", str(data)] if data is not None else []
     with log.open("a", encoding="utf-8") as said:
         process = _started(arguments, {}, stdout=subprocess.PIPE, stderr=said)
     try:
@@ -130,11 +133,16 @@ class Trial:
 
     venue: Venue
     folder: Path
+    # The configuration with {endpoint} in the place of the venue's address; one for the venue's own market where none.
+    text: str = ""
     lives: int = 0
     process: "subprocess.Popen[str] | None" = field(default=None, repr=False)
     _ready_before: int = 0
 
     def __post_init__(self) -> None:
+        if self.text:
+            self.configuration.write_text(self.text.replace("{endpoint}", self.venue.address), encoding="utf-8")
+            return
         currency, tick_size, lot_size, quantity = _TERMS[self.venue.exchange]
         text = _TEXT.format(
             currency=currency,
