@@ -15,14 +15,14 @@ compile_cache.prepare()
 from rich.console import Console  # noqa: E402
 from rich.table import Table  # noqa: E402
 
-from tests.e2e.live_agreement import both_sides, compared, disagreements  # noqa: E402
+from tests.e2e.live_agreement import both_sides, compared, differences  # noqa: E402
 from tests.e2e.live_processes import Trial, venue  # noqa: E402
 
 _FOLDER = Path("journals/live-demo")
 _DEMO = Path(__file__).parent
 # A bar of half an hour takes 30 ms.
 _SPEED = 60_000
-_BEFORE_THE_KILL_S, _AFTER_IT_S = 20, 20
+_BEFORE_THE_KILL_S, _AFTER_IT_S = 15, 15
 
 
 def main() -> int:
@@ -61,7 +61,7 @@ def _compare(trial: Trial) -> int:
     for name, (here, there) in compared(trial, inside, outside, ids).items():
         table.add_row(name, str(here), str(there))
     Console().print(table)
-    found = disagreements(trial)
+    found = differences(trial, inside, outside, ids)
     print("\n".join(found) or "They agree to the last unit.")
     return 1 if found else 0
 

@@ -53,7 +53,11 @@ def disagreements(trial: Trial) -> list[str]:
         report = check(reader)
         if not report.sound:
             return [f"the tape is damaged: {report.damage}"]
-    inside, outside, ids = both_sides(trial)
+    return differences(trial, *both_sides(trial))
+
+
+def differences(trial: Trial, inside: "Inside", outside: Outside, ids: ClientIds) -> list[str]:
+    """The same of a tape that is sound and of what the exchange has said."""
     differing = [
         f"{name}: {here}, at the exchange {there}"
         for name, (here, there) in compared(trial, inside, outside, ids).items()

@@ -1,6 +1,8 @@
 """A trial of many lives: a daemon is killed again and again, and in the end everything is compared."""
 
+import math
 import random
+import time
 from collections.abc import Sequence
 from pathlib import Path
 
@@ -63,8 +65,11 @@ def random_lives(
     speed: float = 5,
     compared_every: int = 20,
     live_s: float = _LIFE_MOST_S,
+    seconds: float = math.inf,
 ) -> None:
-    """Lives killed at a random time or point, compared with the exchange every so many. Raises AssertionError."""
+    """Lives killed at a random time or point, compared with the exchange every so many; so many of them, or until the
+    time is over. Raises AssertionError."""
+    deadline = time.monotonic() + seconds
     chance = random.Random(f"{exchange} {seed}")
     with venue(exchange, folder / "venue.log", speed, faults) as place:
         trial = Trial(place, folder)
@@ -76,9 +81,12 @@ def random_lives(
                 else:
                     trial.begin(f"{chance.choice(POINTS)}:{chance.randint(1, _AT_MOST_NTH)}")
                     trial.wait_for_crash(live_s)
-                if number % compared_every == 0 or number == kills:
+                is_last = number == kills or time.monotonic() > deadline
+                if number % compared_every == 0 or is_last:
                     settle_and_compare(trial, _QUIET_AMONG_FAULTS_S if faults else _QUIET_S)
                     print(f"{exchange}: {number} kills, all agrees", flush=True)
+                if is_last:
+                    return
         finally:
             trial.end()
 

@@ -58,8 +58,8 @@ name = "ema"
 form = "compiled"
 entry = "adapters.strategies.ema_cross"
 [strategies.parameters]
-fast = 4
-slow = 12
+fast = 6
+slow = 24
 price = "quote"
 
 [live]
