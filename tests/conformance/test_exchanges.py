@@ -293,13 +293,14 @@ def test_answers_come_together_and_in_order(exchange):
         kinds = [EventKind(one.kind) for one in said]
         assert kinds == [
             EventKind.ORDER_FILLED,
-            EventKind.ORDER_ACCEPTED,
+            EventKind.ORDER_AMENDED,
             EventKind.ORDER_ACCEPTED,
             EventKind.ORDER_CANCELED,
             EventKind.BALANCE_REPORTED,
             EventKind.POSITION_REPORTED,
             EventKind.POSITION_REPORTED,
         ]
+        assert (said[1].order, said[1].quantity_lots) == (bought.order, lots), "what was filled of it is all of it"
         assert [one.order for one in said[:4]] == [1, 1, 2, 3]
         assert (said[0].quantity_lots, said[0].price_ticks) == (lots, market.ticks(50_001))
         fee = Decimal(int(said[0].fee))

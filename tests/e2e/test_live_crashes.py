@@ -11,8 +11,8 @@ from tests.e2e.live_lives import lives_at_points
 
 # Each protocol meets other steps, so that together all that are of interest are met.
 _STEPS = {
-    "binanceusdm": ("after_commit:9", "after_send:2", "after_part_fill:1", "after_questions:1"),
-    "bitfinex": ("before_append:9", "before_send:3", "before_cancel:1", "after_evidence:1"),
+    "binanceusdm": ("after_commit:9", "after_send:2", "before_cancel:1", "after_questions:1"),
+    "bitfinex": ("before_append:9", "before_send:3", "after_part_fill:1", "after_evidence:1"),
     "hyperliquid": ("after_accepted:1", "after_fill:1", "after_snapshot:1", "after_replay:1"),
 }
 

@@ -85,10 +85,10 @@ def test_what_was_told_is_what_happened(exchange, seed):
             filled[int(fill.order)] += int(fill.quantity_lots)
         last = {}
         for event in said:
-            if event.kind in (EventKind.ORDER_ACCEPTED, *ENDS):
+            if event.kind in (EventKind.ORDER_ACCEPTED, EventKind.ORDER_AMENDED, *ENDS):
                 last[int(event.order)] = EventKind(event.kind)
         assert set(last) == set(placed)
-        still_open = {number for number, kind in last.items() if kind == EventKind.ORDER_ACCEPTED}
+        still_open = {number for number, kind in last.items() if kind not in ENDS}
         still_open -= {number for number in placed if filled[number] == placed[number][0].quantity_lots}
         assert len(still_open) == len(customer.open_orders())
         assert all(filled[number] <= one.quantity_lots for number, (one, _) in placed.items())
