@@ -27,13 +27,16 @@ def main() -> int:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--points", nargs="+", default=EVERY_POINT, help="the steps, as POINT:COUNT")
     parser.add_argument("--speed", type=float, default=0, help="of the market; 3 at steps and 5 at random")
+    parser.add_argument("--short", action="store_true", help="signals turn positions round (with --random)")
     given = parser.parse_args()
     failed = 0
     for exchange in EXCHANGES if given.exchange == "all" else (given.exchange,):
         folder = Path(tempfile.mkdtemp(prefix=f"tapefold-{exchange}-"))
         try:
             if given.random:
-                random_lives(exchange, folder, given.random, given.seed, given.faults, given.speed or 5)
+                random_lives(
+                    exchange, folder, given.random, given.seed, given.faults, given.speed or 5, goes_short=given.short
+                )
             else:
                 lives_at_points(exchange, folder, given.points, given.speed or 3)
             print(f"{exchange}: the exchange and the tape agree", flush=True)

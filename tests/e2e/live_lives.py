@@ -66,13 +66,14 @@ def random_lives(
     compared_every: int = 20,
     live_s: float = _LIFE_MOST_S,
     seconds: float = math.inf,
+    goes_short: bool = False,
 ) -> None:
     """Lives killed at a random time or point, compared with the exchange every so many; so many of them, or until the
     time is over. Raises AssertionError."""
     deadline = time.monotonic() + seconds
     chance = random.Random(f"{exchange} {seed}")
     with venue(exchange, folder / "venue.log", speed, faults) as place:
-        trial = Trial(place, folder)
+        trial = Trial(place, folder, goes_short=goes_short)
         try:
             for number in range(1, kills + 1):
                 if chance.random() < 0.5:

@@ -48,6 +48,7 @@ taker_fee_bps = 5
 margin_initial = "0.05"
 margin_maintenance = "0.025"
 order_quantity = "{quantity}"
+short_allowed = {short_allowed}
 
 [bracket]
 stop = "0.04%"
@@ -72,8 +73,8 @@ keys_env = "VENUE"
 streams = ["quotes"]
 """
 # Currency, tick and lot of the venue's BTC, and how much is traded: three are more than a quote shows, so that orders
-# fill in parts. Hyperliquid has no market orders: it cancels what it cannot fill at once; Binance does not change a stop,
-# as it would have to with an entry that is filled in parts.
+# fill in parts. Hyperliquid has no market orders: it cancels what it cannot fill at once; Binance does not change a
+# stop, as it would have to with an entry that is filled in parts.
 _TERMS = {
     "binanceusdm": ("USDT", "0.1", "0.001", "1"),
     "bitfinex": ("USDT", "0.1", "0.001", "3"),
@@ -136,6 +137,8 @@ class Trial:
     folder: Path
     # The configuration with {endpoint} in the place of the venue's address; one for the venue's own market where none.
     text: str = ""
+    # Whether a signal may open a short position while the long one before it is still being closed.
+    goes_short: bool = False
     lives: int = 0
     process: "subprocess.Popen[str] | None" = field(default=None, repr=False)
     _ready_before: int = 0
@@ -150,6 +153,7 @@ class Trial:
             tick_size=tick_size,
             lot_size=lot_size,
             quantity=quantity,
+            short_allowed="true" if self.goes_short else "false",
             exchange=self.venue.exchange,
             endpoint=self.venue.address,
         )
