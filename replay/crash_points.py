@@ -14,6 +14,10 @@ POINTS = (
     "after_commit",  # it is, and nothing of what it decided has left
     "before_send",  # a command is about to leave
     "after_send",  # it has left and been answered, and nothing of the answer is on the tape
+    "before_cancel",  # what a leg's fill makes needless is about to be cancelled
+    "after_accepted",  # that an order is there is on the tape
+    "after_part_fill",  # a part of an order's fill is on the tape, and what it decided has not left
+    "after_fill",  # the whole of it is
     "before_snapshot",
     "after_snapshot",
     "after_replay",  # a restart has been through the tape and asked nobody
@@ -34,6 +38,7 @@ class CrashPoints:
         point, _, at = chosen.partition(":")
         assert not chosen or (point in POINTS and at.isdecimal()), f"{chosen!r}: expected POINT:COUNT"
         self._point, self._at, self._end = point, int(at or 0), end
+        self.any_chosen = bool(chosen)
         self.reached: Counter[str] = Counter()
 
     def reach(self, point: str) -> None:

@@ -100,6 +100,8 @@ class Daemon:
     _doubted: set[int] = field(default_factory=set)
     # Accounts whose own stream came back, and when it was lost.
     _came_back: asyncio.Queue[tuple[int, int]] = field(default_factory=asyncio.Queue)
+    # Kinds and orders of what was taken and is not committed, kept where a test waits for one of them.
+    _reports: list[tuple[int, int]] = field(default_factory=list)
     # When the first event of the batch arrived.
     _batch_ts_ns: int = 0
     # Runs while something is folded and not committed.
@@ -124,6 +126,8 @@ class Daemon:
     async def run(self) -> None:
         """Connect, find out what is true, trade until `stop`. Raises what it must not trade past."""
         self._snapshot_seq = self.session.row.seq
+        if self.opening is None:
+            self.points.reach("after_replay")
         helpers: list[asyncio.Task[None]] = []
         try:
             if self.operations is not None:
@@ -322,6 +326,8 @@ class Daemon:
     def _take_batch(self) -> None:
         events, documents = self.inbox.take(_BATCH_EVENTS)
         self._batch_ts_ns = int.from_bytes(events[:_TS_BYTES], "little")
+        if self.points.any_chosen:
+            self._reports += events.view(ORDER_REPORT)[["kind", "order"]].tolist()
         self._waiting += self.session.take(events, documents)
         self.figures.batches += 1
         # Most batches are market data that decides nothing: what that costs is what all others wait for.
@@ -366,6 +372,8 @@ class Daemon:
         self._waiting = []
         self.figures.append_s = time.perf_counter() - started
         self.points.reach("after_commit")
+        if self.points.any_chosen:
+            self._reach_reports()
         if not self.ready:
             self._waiting = commands
             return
@@ -375,6 +383,17 @@ class Daemon:
             self.operations.metrics.observe_command((self.inbox.now_ns() - self._batch_ts_ns) / 1e9)
         if due:
             self._keep_snapshot()
+
+    def _reach_reports(self) -> None:
+        """The reports that were just committed, as points."""
+        orders = self.session.engine.view(self.session.state).orders
+        unfinished = set(orders["order"][orders["status"] == OrderStatus.PARTIALLY_FILLED].tolist())
+        for kind, order in self._reports:
+            if kind == EventKind.ORDER_ACCEPTED:
+                self.points.reach("after_accepted")
+            elif kind == EventKind.ORDER_FILLED:
+                self.points.reach("after_part_fill" if order in unfinished else "after_fill")
+        self._reports.clear()
 
     def _hand_over(self, command: Command) -> None:
         self.figures.commands_sent += 1
@@ -397,6 +416,8 @@ class Daemon:
         if self._failure is not None:
             return
         self.points.reach("before_send")
+        if command.kind == DecisionKind.CANCEL_ORDER:
+            self.points.reach("before_cancel")
         try:
             await self.exchanges[command.account].send(command)
         except Exception as failure:

@@ -24,6 +24,7 @@ from engine.entry import engine_for
 from engine.kinds import EventKind
 from engine.records import BALANCE, EVENT, EVENT_BYTES
 from engine.state import DEFAULT_LIMITS, Limits
+from replay.crash_points import from_environment
 from replay.desk import in_force_on_tape
 from replay.live import Daemon
 from replay.live_session import Bytes, LiveSession, Recovered
@@ -101,6 +102,7 @@ def open_daemon(
         opening=_opening(configuration, began_ns, sending) if recovered.events == 0 else None,
         operations=Operations(folder, configuration, in_force, inbox, lambda: session.engine.view(session.state)),
         metrics_port=live.metrics_port,
+        points=from_environment(),
     )
     return daemon, recovered
 

@@ -30,6 +30,8 @@ async def _serve(local: "LocalVenue", port: int, output: str) -> int:
     loop = asyncio.get_running_loop()
     for number in (signal.SIGINT, signal.SIGTERM):
         loop.add_signal_handler(number, served.cancel)
+    loop.add_signal_handler(signal.SIGUSR1, local.hold)
+    loop.add_signal_handler(signal.SIGUSR2, local.go_on)
     try:
         await served
     except asyncio.CancelledError:

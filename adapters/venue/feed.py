@@ -25,6 +25,8 @@ _PASS_TIME_EVERY_S = 0.2
 _PATH_SOURCE = 65_535
 
 Bytes = NDArray[np.uint8]
+assert QUOTE.fields is not None
+_KIND_BYTE = QUOTE.fields["kind"][1]
 
 
 class Feed:
@@ -51,6 +53,16 @@ class Feed:
         finer = {section.instrument for section in configuration.data if section.kind in ("quotes", "trades", "stream")}
         self._has_path = [not has_data or instrument.symbol in finer for instrument in configuration.instruments]
         self.played = 0
+        self._goes_on = asyncio.Event()
+        self._goes_on.set()
+        self._latest_quotes: dict[int, Bytes] = {}
+
+    def hold(self) -> None:
+        """The market stands still until `go_on`: the latest quotes come again and again, and nothing else."""
+        self._goes_on.clear()
+
+    def go_on(self) -> None:
+        self._goes_on.set()
 
     async def run(self) -> None:
         """Play to the end of the data; time goes on at the venue afterwards, until this is cancelled."""
@@ -58,13 +70,28 @@ class Feed:
         first_ns: int | None = None
         for chunk in self._chunks:
             for ts_ns, row in self._rows(chunk):
+                start_ns += await self._held()
                 first_ns = ts_ns if first_ns is None else first_ns
                 await self._wait(start_ns, ts_ns - first_ns)
+                if row[_KIND_BYTE] == EventKind.QUOTE:
+                    self._latest_quotes[int(row.view(QUOTE)["instrument"][0])] = row.copy()
                 self._core.apply(row)
                 self.played += 1
         while True:
             await asyncio.sleep(_PASS_TIME_EVERY_S)
             self._core.pass_time()
+
+    async def _held(self) -> int:
+        """While the market is held; for how long that was, in ns."""
+        if self._goes_on.is_set():
+            return 0
+        began_ns = self._core.clock_ns()
+        while not self._goes_on.is_set():
+            await asyncio.sleep(_PASS_TIME_EVERY_S)
+            for row in self._latest_quotes.values():
+                self._core.apply(row.copy())
+            self._core.pass_time()
+        return self._core.clock_ns() - began_ns
 
     async def _wait(self, start_ns: int, after_ns: int) -> None:
         """Wait until it is the time of a record; others run meanwhile, and at least every so many records."""

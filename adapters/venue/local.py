@@ -76,6 +76,15 @@ class LocalVenue:
         if self._playing is not None:
             await self._playing
 
+    def hold(self) -> None:
+        """The market stands still until `go_on`."""
+        if self._feed is not None:
+            self._feed.hold()
+
+    def go_on(self) -> None:
+        if self._feed is not None:
+            self._feed.go_on()
+
     async def stop(self) -> None:
         """End the data, all connections and the server."""
         if self._playing is not None:

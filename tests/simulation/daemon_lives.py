@@ -138,8 +138,6 @@ class Life:
             assert recovered.divergences == 0
             market = asyncio.create_task(self._market(daemon))
             try:
-                if recovered.events:
-                    self.points.reach("after_replay")
                 await daemon.run()
             except Killed:
                 pass

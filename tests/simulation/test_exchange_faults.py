@@ -91,21 +91,26 @@ def test_what_was_told_is_what_happened(exchange, seed):
                 trade.fee,
             )
             filled[int(fill.order)] += int(fill.quantity_lots)
-        last = {}
-        for event in said:
-            if event.kind in (EventKind.ORDER_ACCEPTED, EventKind.ORDER_AMENDED, *ENDS):
-                last[int(event.order)] = event
-        assert set(last) == set(placed)
-        amended = {number: event for number, event in last.items() if event.kind == EventKind.ORDER_AMENDED}
-        unchanged = placed.keys() - amended_ones
-        assert all(
-            amended[number].quantity_lots == placed[number][0].quantity_lots for number in unchanged & amended.keys()
-        )
-        left = [int(event.quantity_lots) - filled[number] for number, event in amended.items()]
-        assert sorted(lots for lots in left if lots) == sorted(one.left_lots for one in customer.open_orders())
-        assert all(filled[number] <= placed[number][0].quantity_lots for number in unchanged)
-        position = next(event for event in said if event.kind == EventKind.POSITION_REPORTED)
-        signed = sum(-filled[n] if one.order_flags & SELL else filled[n] for n, (one, _) in placed.items())
-        assert position.quantity_lots == signed
+        agree_on_orders(said, placed, amended_ones, filled, customer)
 
     run(exchange, scenario, FAULTS, frozenset(("quotes",)), seed)
+
+
+def agree_on_orders(said, placed, amended_ones, filled, customer):
+    """What was answered of every order is what it is at the exchange, and so is the position."""
+    last = {}
+    for event in said:
+        if event.kind in (EventKind.ORDER_ACCEPTED, EventKind.ORDER_AMENDED, *ENDS):
+            last[int(event.order)] = event
+    assert set(last) == set(placed)
+    amended = {number: event for number, event in last.items() if event.kind == EventKind.ORDER_AMENDED}
+    unchanged = placed.keys() - amended_ones
+    assert all(
+        amended[number].quantity_lots == placed[number][0].quantity_lots for number in unchanged & amended.keys()
+    )
+    left = [int(event.quantity_lots) - filled[number] for number, event in amended.items()]
+    assert sorted(lots for lots in left if lots) == sorted(one.left_lots for one in customer.open_orders())
+    assert all(filled[number] <= placed[number][0].quantity_lots for number in unchanged)
+    position = next(event for event in said if event.kind == EventKind.POSITION_REPORTED)
+    signed = sum(-filled[n] if one.order_flags & SELL else filled[n] for n, (one, _) in placed.items())
+    assert position.quantity_lots == signed

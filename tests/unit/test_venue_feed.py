@@ -91,3 +91,29 @@ def test_the_random_market_hangs_together() -> None:
     assert len(quotes) > 100
     assert all(0 < quote.bid_ticks < quote.ask_ticks and quote.bid_lots > 0 for quote in quotes)
     assert all(bar.low_ticks <= min(bar.open_ticks, bar.close_ticks) for bar in heard if isinstance(bar, Bar))
+
+
+def test_a_market_that_is_held_repeats_its_latest_quotes_and_goes_on_where_it_was() -> None:
+    core = VenueCore(default_configuration("USDT"), time.time_ns)
+    heard: list[MarketUpdate] = []
+    core.market_listeners.append(heard.append)
+    feed = Feed(core, default_configuration("USDT"), 20)
+
+    async def run() -> None:
+        task = asyncio.create_task(feed.run())
+        await asyncio.sleep(0.2)
+        feed.hold()
+        await asyncio.sleep(0.1)
+        played, before = feed.played, len(heard)
+        await asyncio.sleep(0.7)
+        assert feed.played == played
+        again = heard[before:]
+        prices = {(quote.instrument, quote.bid_ticks) for quote in again if isinstance(quote, Quote)}
+        assert len(again) > 2 and len(prices) == 2, "one price of each instrument"
+        feed.go_on()
+        await asyncio.sleep(0.4)
+        # What would have been played in the meantime is not made up for: 20 steps a tenth of a second, 0.4 s.
+        assert played < feed.played < played + 800
+        task.cancel()
+
+    asyncio.run(run())

@@ -16,6 +16,7 @@ from engine.kinds import Aggressor, EventKind, FillFlag
 from engine.reasons import Reason
 
 NS_PER_MS = 1_000_000
+_ORDERS_KEPT = 1 << 12
 _UNREADABLE = (Malformed, Unreadable, IndexError, KeyError, TypeError, ValueError, OverflowError)
 
 
@@ -50,6 +51,9 @@ class HyperliquidMessages:
         # Orders that are being changed, by the id that will be cancelled for it; and what was said of that meanwhile.
         self.changing: dict[int, int] = {}
         self._ended_changing: dict[int, tuple[dict[str, Any], Market]] = {}
+        # Trades come on a channel of their own: an order's end is told once its trades are there, by its exchange id.
+        self._traded_lots: dict[int, dict[int, int]] = {}
+        self._ends: dict[int, tuple[dict[str, Any], Market]] = {}
         self._handlers: dict[str, Callable[[Any], None]] = {
             "bbo": self._quote,
             "trades": self._trades,
@@ -63,6 +67,8 @@ class HyperliquidMessages:
         """After a gap nobody knows how the open candles went on, and where the market is."""
         self._candles.forget()
         self.touch_ticks.clear()
+        self._traded_lots.clear()
+        self._ends.clear()
 
     def take(self, message: Any) -> bool:
         """True where the message was one for the tape, readable or not."""
@@ -140,6 +146,14 @@ class HyperliquidMessages:
                 self._orderless(said)
             else:
                 self._own_trade(trade)
+                self._note_trade(int(said["oid"]), trade)
+
+    def _note_trade(self, exchange_order_id: int, trade: OwnTrade) -> None:
+        self._traded_lots.setdefault(exchange_order_id, {})[trade.trade_id] = trade.quantity_lots
+        if len(self._traded_lots) > _ORDERS_KEPT:
+            del self._traded_lots[next(iter(self._traded_lots))]
+        if exchange_order_id in self._ends:
+            self._order_update(*self._ends.pop(exchange_order_id))
 
     def own_trade_of(self, market: Market, said: dict[str, Any], order: int | None = None) -> OwnTrade | None:
         """An own trade, from a stream or an answer; None where its order is not known. Raises Malformed."""
@@ -179,6 +193,9 @@ class HyperliquidMessages:
             if self.changing.get(found.order) == found.exchange_order_id:
                 self._ended_changing[found.order] = said, market
                 return
+            if self._trades_are_missing(said, market):
+                self._ends[found.exchange_order_id] = said, market
+                return
         triggered = said["status"] == "triggered"
         self._inbox.order_report(
             EventKind.ORDER_TRIGGERED if triggered else found.kind,
@@ -189,6 +206,11 @@ class HyperliquidMessages:
             found.reason,
             ts_exchange_ns=found.ts_ns,
         )
+
+    def _trades_are_missing(self, said: dict[str, Any], market: Market) -> bool:
+        row = said["order"]
+        traded_lots = sum(self._traded_lots.get(int(row["oid"]), {}).values())
+        return market.size.exact(row["origSz"]) - market.size.exact(row["sz"]) > traded_lots
 
     def changed(self, order: int, is_changed: bool) -> None:
         """A change has an answer. Where it was refused the old order may have ended all the same."""
