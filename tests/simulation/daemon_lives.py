@@ -15,13 +15,13 @@ from adapters.exchanges.port import Command, Connection
 from adapters.journal import check, read_journal
 from adapters.venue.core import VenueCore
 from engine.kinds import EventKind, OrderRole, OrderStatus, OrderType, TradingState
-from engine.orders import is_open
 from engine.records import QUOTE
 from replay.crash_points import CrashPoints
 from replay.live import Daemon
 from replay.live_setup import Sending, open_daemon
 from replay.recorder import state_digest
 from replay.refold import refold
+from replay.standing import are_open
 from tests.simulation.direct_exchange import ARRIVES_AND_ANSWERS, DirectExchange
 
 TEXT = """
@@ -137,12 +137,15 @@ class Life:
             daemon.points = self.points
             assert recovered.divergences == 0
             market = asyncio.create_task(self._market(daemon))
+            # What is wrong in there ends the life, and is shown when it is over.
+            market.add_done_callback(lambda done: None if done.cancelled() or not done.exception() else daemon.stop())
             try:
                 await daemon.run()
             except Killed:
                 pass
             finally:
                 market.cancel()
+                (found,) = await asyncio.gather(market, return_exceptions=True)
                 world.core.market_listeners.clear()
                 world.core.private_listeners.clear()
                 if daemon.operations is not None:
@@ -150,6 +153,8 @@ class Life:
                 if self.killed:
                     # What closing a journal adds must not be there.
                     daemon.journal._has_grown = False
+            if isinstance(found, Exception):
+                raise found
 
     def _exchange(self, connection: Connection, inbox: Inbox) -> DirectExchange:
         world = self.world
@@ -201,7 +206,7 @@ def differences(world: World, daemon: Daemon) -> list[str]:
     position, account = state.positions[0, 0], state.accounts[0]
     held = customer.position(0)
     cash = int(account["deposits_units"]) + int(account["realized_units"]) - int(account["fees_units"])
-    open_ones = state.orders[[bool(is_open(status)) for status in state.orders["status"].tolist()]]
+    open_ones = state.orders[are_open(state.orders)]
     at_exchange = open_ones[open_ones["status"] != OrderStatus.HELD]
     exchange = next(iter(daemon.exchanges.values()))
     assert isinstance(exchange, DirectExchange)
