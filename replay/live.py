@@ -19,7 +19,7 @@ from adapters.exchanges.port import Command, Exchange, OrderQuestion
 from adapters.journal import Document, JournalWriter
 from engine.kinds import DecisionKind, EventKind, OrderStatus
 from engine.reasons import Reason
-from engine.records import EVENT, ORDER_REPORT
+from engine.records import EVENT, EVENT_BYTES, ORDER_REPORT
 from replay.crash_points import CrashPoints
 from replay.live_session import Bytes, LiveSession
 from replay.operations import Operations
@@ -35,6 +35,11 @@ _ASK_AGAIN_S = (0.5, 1.0, 2.0, 5.0)
 # Exchanges' clocks are not ours: own trades are asked for from so long before the tape's end.
 _TRADES_OVERLAP_NS = 60_000_000_000
 _LAST_ANSWERS_WITHIN_S = 5.0
+
+assert EVENT.fields is not None and EVENT.fields["ts_ns"][1] == 0
+_TS_BYTES = 8
+_KIND_BYTE = EVENT.fields["kind"][1]
+_FIRST_REPORT = int(EventKind.ORDER_SENT)
 # Orders of which the exchange may know something else than the tape.
 IN_DOUBT = (
     OrderStatus.PENDING,
@@ -93,7 +98,9 @@ class Daemon:
     _doubted: set[int] = field(default_factory=set)
     # When the first event of the batch arrived.
     _batch_ts_ns: int = 0
-    _commit_due_s: float = 0.0
+    # Runs while something is folded and not committed.
+    _commit_timer: asyncio.TimerHandle | None = None
+    _commit_is_due: bool = False
     _snapshot_seq: int = 0
     _failure: BaseException | None = None
     _broken: bool = False
@@ -115,6 +122,8 @@ class Daemon:
                 await exchange.open()
             await self._reconcile_first()
             helpers += [asyncio.create_task(task) for task in (self._tell_time(), self._ask_again(), self._reconcile())]
+            for helper in helpers:
+                helper.add_done_callback(lambda _: self.inbox.wake())
             await self._trade(helpers)
         except Exception as failure:
             self._failure = self._failure or failure
@@ -236,10 +245,10 @@ class Daemon:
                 if helper.done():
                     helper.result()
             if len(self.inbox) == 0:
-                await self._arrival()
+                await self.inbox.arrival()
             if len(self.inbox) != 0:
                 self._take_batch()
-            if self.session.unwritten_events and time.monotonic() >= self._commit_due_s:
+            if self._commit_is_due:
                 self._flush()
             # Whoever reads sockets and sends commands is let in between two batches.
             await asyncio.sleep(0)
@@ -252,23 +261,23 @@ class Daemon:
             if self.operations is not None:
                 self.operations.written(*block)
 
-    async def _arrival(self) -> None:
-        with suppress(TimeoutError):
-            async with asyncio.timeout(_COMMIT_WITHIN_S):
-                await self.inbox.arrival()
-
     def _take_batch(self) -> None:
-        first = self.session.unwritten_events == 0
         events, documents = self.inbox.take(_BATCH_EVENTS)
-        self._batch_ts_ns = int(events.view(EVENT)["ts_ns"][0])
-        if first:
-            self._commit_due_s = time.monotonic() + _COMMIT_WITHIN_S
+        self._batch_ts_ns = int.from_bytes(events[:_TS_BYTES], "little")
         self._waiting += self.session.take(events, documents)
         self.figures.batches += 1
-        self._doubt(events)
-        urgent = bool(np.any(events.view(EVENT)["kind"] >= EventKind.ORDER_SENT))
+        # Most batches are market data that decides nothing: what that costs is what all others wait for.
+        urgent = int(events[_KIND_BYTE::EVENT_BYTES].max()) >= _FIRST_REPORT
+        if urgent:
+            self._doubt(events)
         if urgent or self._waiting or self.session.has_commands:
             self._flush()
+        elif self._commit_timer is None:
+            self._commit_timer = asyncio.get_running_loop().call_later(_COMMIT_WITHIN_S, self._commit_soon)
+
+    def _commit_soon(self) -> None:
+        self._commit_is_due = True
+        self.inbox.wake()
 
     def _doubt(self, events: Bytes) -> None:
         """An exchange that does not know an order that is open here has ended it, and we have not heard how."""
@@ -279,6 +288,10 @@ class Daemon:
     def _flush(self) -> None:
         """Commit, and send what may be sent."""
         started = time.perf_counter()
+        self._commit_is_due = False
+        if self._commit_timer is not None:
+            self._commit_timer.cancel()
+            self._commit_timer = None
         self.points.reach("before_append")
         try:
             due = self._snapshot_is_due()

@@ -3,6 +3,8 @@
 from decimal import ROUND_FLOOR, Decimal, InvalidOperation
 
 INT64_MAX = (1 << 63) - 1
+# So short a number fits into 64 bits.
+_PLAIN_CHARACTERS = 19
 
 
 class Malformed(Exception):
@@ -15,7 +17,7 @@ class Scale:
     `rounded` counts the numbers that `nearest` had to round.
     """
 
-    __slots__ = ("_decimals", "_width", "rounded", "step")
+    __slots__ = ("_decimals", "_point", "_width", "rounded", "step")
 
     def __init__(self, step: Decimal) -> None:
         assert step.is_finite() and step > 0, "a step is a positive number"
@@ -25,6 +27,8 @@ class Scale:
         self._decimals = max(-exponent, 0)
         # The step as a whole number of its last decimal place: 5 for 0.05, 10 for 10.
         self._width = int(step.scaleb(self._decimals))
+        # Where the point stands in a text with all decimal places of the step, counted from its end.
+        self._point = -self._decimals - 1
         self.rounded = 0
 
     def exact(self, value: object) -> int:
@@ -53,8 +57,14 @@ class Scale:
     def _divided(self, value: object) -> tuple[int, int | Decimal]:
         """The whole steps below a number and what is left, in last decimal places of the step."""
         places = self._decimals
-        # The usual way: plain decimal text with no more places than the step has, or zeros behind them.
         if type(value) is str:
+            # Quotes are four numbers each, and most have just the step's places.
+            if value.find(".") - len(value) == self._point and self._width == 1 and len(value) < _PLAIN_CHARACTERS:
+                try:
+                    return int(value.replace(".", "", 1)), 0
+                except ValueError:
+                    return self._divided_slowly(value)
+            # Plain decimal text with no more places than the step has, or zeros behind them.
             whole, _, fraction = value.partition(".")
             more = len(fraction) - places
             if more > 0 and fraction[places:].strip("0") == "":

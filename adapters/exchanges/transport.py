@@ -11,6 +11,7 @@ from enum import IntEnum
 from typing import Any
 from urllib.parse import urlsplit
 
+import orjson
 from ccxt.base.errors import BadResponse, ExchangeNotAvailable, NetworkError, RequestTimeout
 
 from engine.kinds import RequestFailure
@@ -19,6 +20,8 @@ _MS = 1000
 _LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 # How long an idle connection may say nothing before it is pinged; twice that without an answer, and it is dead.
 _PING_EVERY_MS = 10_000
+# Said of a websocket that ended without a word.
+_CLOSED_ABNORMALLY = 1006
 
 
 class Endpoint(IntEnum):
@@ -94,16 +97,36 @@ class Wire:
         known = url in (self.clients or {})  # type: ignore[attr-defined]
         client = super().client(url)  # type: ignore[misc]
         if not known:
-            decode = client.handle_text_or_binary_message
-
-            def guarded(data: Any) -> None:
-                try:
-                    decode(data)
-                except ValueError:
-                    self.on_unreadable()
-
-            client.handle_text_or_binary_message = guarded
+            client.handle_text_or_binary_message = self._decoded(client, client.handle_text_or_binary_message)
+            client.receive_loop = lambda: self._begin_to_read(client)
         return client
+
+    def _decoded(self, client: Any, other: Callable[[Any], None]) -> Callable[[Any], None]:
+        """What a client does with a message: JSON is ours, without detours, anything else is left to ccxt."""
+
+        def take(data: Any) -> None:
+            try:
+                if data[:1] in ("{", "["):
+                    self.handle_message(client, orjson.loads(data))
+                else:
+                    other(data)
+            except ValueError:
+                self.on_unreadable()
+
+        return take
+
+    def _begin_to_read(self, client: Any) -> None:
+        client.reading = asyncio.ensure_future(self._read_all(client))
+
+    async def _read_all(self, client: Any) -> None:
+        """Instead of ccxt's loop, which makes a task for each time that something comes: that costs a tenth of a ms."""
+        try:
+            while not client.closed():
+                client.handle_message(await client.receive())
+        except Exception as error:
+            client.reject(NetworkError(type(error).__name__))
+        else:
+            client.on_close(_CLOSED_ABNORMALLY)
 
     def drop(self, url: str) -> None:
         """Forget a connection, so that the next watch makes a new one."""
