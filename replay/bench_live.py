@@ -24,6 +24,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.configuration import load_configuration
+from adapters.errors import UserError
 from adapters.exchanges import connect
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.port import Command, Connection, Exchange, OrderQuestion
@@ -38,6 +39,8 @@ from replay.live_setup import Sending, open_daemon
 from replay.memory import anonymous_rss_mib
 
 INSTRUMENTS_MAX = 128
+LOAD_RATE = 50_000
+LATENCY_RATE = 5_000
 _LIMITS = Limits(instruments=INSTRUMENTS_MAX)
 # A venue of Binance's takes 300 orders in ten seconds.
 _ORDERS_PER_S = 15
@@ -95,8 +98,8 @@ class _Run:
 
     sent: int = 0
     behind_s: float = 0.0
-    seconds: float = 0.0
     batches: int = 0
+    cpu_s: float = 0.0
     memory_mib: list[float] = field(default_factory=list)
     # What was read from sockets: when, and the last quote's number in it.
     reads: list[tuple[int, int]] = field(default_factory=list)
@@ -140,6 +143,7 @@ def run_live_load(rate: int, seconds: float, instruments: int, keep: Path | None
         "doubled": doubled,
         "quotes_per_s": round(taken / took_s) if took_s > 0 else 0,
         "venue_behind_s": round(run.behind_s, 3),
+        "daemon_cpu_us_per_quote": round(run.cpu_s / run.sent * 1e6, 1),
         "batches": run.batches,
         "commands": len(run.handed),
         "events": events,
@@ -149,10 +153,12 @@ def run_live_load(rate: int, seconds: float, instruments: int, keep: Path | None
 
 
 def run_live_latency(rate: int, seconds: float, instruments: int) -> dict[str, Any]:
-    """How late commands are at so many quotes a second, in microseconds."""
+    """How late commands are at so many quotes a second, in microseconds. Raises UserError where there were none."""
     with _folder(None) as folder, _reads_noted() as reads:
         run = _run(folder, rate, seconds, instruments, Durability.ON_CLOSE, max(rate // _ORDERS_PER_S, 1))
         run.reads = reads
+        if not run.handed:
+            raise UserError("no quote caused a command: expected a longer run")
         latencies_us = _latencies_us(folder, run)
     edges = (0, *_HISTOGRAM_US, np.inf)
     counts = np.histogram(latencies_us, edges)[0].tolist()
@@ -224,8 +230,8 @@ async def _measure(daemon: Daemon, pipe: Pipe, run: _Run) -> None:
     while not daemon.ready and not running.done():
         await asyncio.sleep(_LOOK_EVERY_S)
     pipe.send("begin")
-    started = time.monotonic()
-    due_s = started
+    began_cpu_s = time.process_time()
+    due_s = time.monotonic()
     while not pipe.poll() and not running.done():
         if time.monotonic() >= due_s:
             run.memory_mib.append(anonymous_rss_mib())
@@ -233,12 +239,12 @@ async def _measure(daemon: Daemon, pipe: Pipe, run: _Run) -> None:
         await asyncio.sleep(_LOOK_EVERY_S)
     if not running.done():
         run.sent, run.behind_s = pipe.recv()
-        run.seconds = time.monotonic() - started
     # What is still on its way.
     seq = -1
     while seq != daemon.session.row.seq and not running.done():
         seq = daemon.session.row.seq
         await asyncio.sleep(_QUIET_S)
+    run.cpu_s = time.process_time() - began_cpu_s
     run.memory_mib.append(anonymous_rss_mib())
     run.batches = daemon.figures.batches
     daemon.stop()
@@ -246,7 +252,7 @@ async def _measure(daemon: Daemon, pipe: Pipe, run: _Run) -> None:
 
 
 def _quotes_on_tape(folder: Path, sent: int) -> tuple[int, int, int, int, int]:
-    """How many of the sent quotes are there, how many more than once, the times of the last and the first, all events."""
+    """How many of the sent quotes are there, how many more than once, times of the last and the first, all events."""
     seen = np.zeros(sent + 1, np.uint8)
     first_ns = last_ns = events = 0
     for quotes, _, count in _quotes(folder):
@@ -268,7 +274,7 @@ def _quotes(folder: Path) -> Iterator[tuple[NDArray[Any], NDArray[np.int64], int
 
 
 def _latencies_us(folder: Path, run: _Run) -> NDArray[np.float64]:
-    """For each command from the reading of the quote before it on the tape: a strategy's signal comes right behind it."""
+    """For each command from the reading of the quote before it on the tape: a signal comes right behind its quote."""
     blocks = [(seqs, quotes["exchange_sequence"].copy()) for quotes, seqs, _ in _quotes(folder)]
     seqs, numbers = (np.concatenate(column) for column in zip(*blocks, strict=True))
     caused_by, handed_ns = (np.array(column) for column in zip(*run.handed, strict=True))

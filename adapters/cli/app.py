@@ -137,7 +137,7 @@ def ctl(
 
 @app.command
 def bench(
-    workload: Literal["ticks", "bars", "resting", "brackets"],
+    workload: Literal["ticks", "bars", "resting", "brackets", "live-load", "live-latency"],
     /,
     *,
     events: int | None = None,
@@ -145,15 +145,19 @@ def bench(
     rules: Literal["none", "brackets", "all"] = "none",
     journal: bool = True,
     keep: Path | None = None,
+    rate: int | None = None,
+    seconds: float | None = None,
+    instruments: int | None = None,
     output: Output = "table",
 ) -> int:
-    """Measure how many market events a second go through the whole path.
+    """Measure how many market events a second go through the whole path, or how late the live daemon is.
 
     Parameters
     ----------
     workload
         What is traded: quotes or bars of a seeded random walk; or what a tick costs with few and many resting orders,
-        or open brackets.
+        or open brackets. With live, the daemon takes quotes of a venue in a process of its own: how many a second
+        without losing one (exit code 1 where it did), or how long from a quote to the command that it causes.
     events
         How many market events.
     strategy
@@ -164,9 +168,20 @@ def bench(
         Record to a journal, and fold it again, or leave that out.
     keep
         A new folder for the journal, which then stays, and for one run instead of several.
+    rate
+        How many quotes a second the venue sends: 50,000 for live-load, 5,000 for live-latency where not given.
+    seconds
+        For how long it sends them, 10 where not given.
+    instruments
+        Of how many instruments, 100 where not given.
     """
     from adapters.cli.benching import bench as run
+    from adapters.cli.benching import bench_live, refuse
 
+    if workload in ("live-load", "live-latency"):
+        refuse(workload, events=events, strategy=strategy != "compiled", rules=rules != "none", no_journal=not journal)
+        return bench_live(workload, rate, seconds, instruments, keep, output)
+    refuse(workload, rate=rate, seconds=seconds, instruments=instruments)
     return run(workload, events, strategy, rules, journal, keep, output)
 
 

@@ -162,7 +162,7 @@ def check_records(first_seq: int, events: Bytes, decisions: Bytes) -> int:
     last_seq = first_seq + len(events) // EVENT_BYTES - 1
     if len(decisions):
         decided = decisions.view(np.int64)[_SEQ_WORD :: DECISION_BYTES // 8]
-        if (decided[1:] < decided[:-1]).any():
+        if len(decided) > 1 and (decided[1:] < decided[:-1]).any():
             raise ValueError("decisions: their sequence numbers go back, expected the order of the events")
         if decided[0] < first_seq or decided[-1] > last_seq:
             found, expected = f"{decided[0]} to {decided[-1]}", f"{first_seq} to {last_seq}"
