@@ -31,7 +31,8 @@ _MOVE_TICKS = 50
 _SHOWN_LOTS = 1_000
 # How many different quotes of an instrument there are.
 _QUOTES = 64
-_UNSENT_MAX_BYTES = 8 << 20
+# A listener that does not keep up gets no more than this at once; the rest waits here, and pings get through.
+_WRITTEN_MAX = 5_000
 
 
 def serve_load(configuration: Path, rate: int, seconds: float, daemon: Connection) -> None:
@@ -107,9 +108,10 @@ class _Sender:
 
     def _send_due(self) -> None:
         due = min(int((time.monotonic() - self._started_s) * self._rate), self._count)
-        if self._sent < due and self._listener.unsent_bytes < _UNSENT_MAX_BYTES:
-            self._listener.write_frames(self._frames(self._sent + 1, due))
-            self._sent = due
+        if self._sent < due and self._listener.unsent_bytes == 0:
+            last = min(due, self._sent + _WRITTEN_MAX)
+            self._listener.write_frames(self._frames(self._sent + 1, last))
+            self._sent = last
         self.latest_behind_s = max(self.latest_behind_s, (due - self._sent) / self._rate)
         if self._sent == self._count:
             self._all_sent.set()
