@@ -34,11 +34,11 @@ from engine.kinds import EventKind
 from engine.records import QUOTE
 from engine.state import Limits
 from replay.ahead import blocks_ahead
+from replay.bench_turns import INSTRUMENTS_MAX
 from replay.live import Daemon
 from replay.live_setup import Sending, open_daemon
 from replay.memory import anonymous_rss_mib
 
-INSTRUMENTS_MAX = 128
 LOAD_RATE = 50_000
 LATENCY_RATE = 5_000
 _LIMITS = Limits(instruments=INSTRUMENTS_MAX)

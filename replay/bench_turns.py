@@ -8,7 +8,9 @@ from engine.jit import kernel
 from engine.kinds import Action
 from engine.records import record
 
-MEMORY = record([("every", "<i8"), ("quotes", "<i8"), ("turns", "<i8")])
+INSTRUMENTS_MAX = 128
+
+MEMORY = record([("every", "<i8"), ("quotes", "<i8"), ("bought", "<i8", (INSTRUMENTS_MAX,))])
 
 
 def start(memory: Any, parameters: Mapping[str, Any]) -> None:
@@ -20,6 +22,6 @@ def start(memory: Any, parameters: Mapping[str, Any]) -> None:
 def on_quote(memory: Any, quote: Any, signals: Any) -> None:
     memory.quotes += 1
     if memory.quotes % memory.every == 0:
-        # Each instrument comes round with the other side, so that positions are closed and not piled up.
-        emit(signals, quote.instrument, Action.BUY if memory.turns % 2 == 0 else Action.SELL)
-        memory.turns += 1
+        bought = memory.bought[quote.instrument]
+        emit(signals, quote.instrument, Action.SELL if bought else Action.BUY)
+        memory.bought[quote.instrument] = 1 - bought

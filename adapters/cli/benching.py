@@ -43,7 +43,8 @@ def bench_live(
     if workload == "live-latency":
         refuse(workload, keep=keep)
     prepare_engine("drive")
-    from replay.bench_live import INSTRUMENTS_MAX, LATENCY_RATE, LOAD_RATE, run_live_latency, run_live_load
+    from replay.bench_live import LATENCY_RATE, LOAD_RATE, run_live_latency, run_live_load
+    from replay.bench_turns import INSTRUMENTS_MAX
 
     rate = rate if rate is not None else LOAD_RATE if workload == "live-load" else LATENCY_RATE
     seconds = seconds if seconds is not None else _LIVE_SECONDS
