@@ -8,6 +8,7 @@ import pytest
 from adapters.exchanges import EXCHANGES
 from adapters.exchanges.port import Command
 from engine.kinds import DecisionKind, EventKind, OrderType
+from engine.reasons import Reason
 from tests.conformance.exchange_sandbox import (
     REDUCE_ONLY,
     SELL,
@@ -129,6 +130,47 @@ def test_a_waiting_stop_has_its_trigger(exchange):
         assert await client.exchange.ask([question(waiting, began_ns), question(limited, began_ns)], began_ns)
         said = {one.order: (one.quantity_lots, one.price_ticks) for one in client.of(EventKind.ORDER_AMENDED)}
         assert said == {1: (lots, trigger), 2: (lots, limit)}
+
+    run(exchange, scenario, streams=QUOTES)
+
+
+def test_a_waiting_stop_grows_and_moves(exchange):
+    async def scenario(market: Market, client: Client) -> None:
+        lots, trigger, further = market.lots("0.01"), market.ticks(51_000), market.ticks(51_500)
+        placed = order(1, lots, order_type=OrderType.STOP, trigger_ticks=trigger)
+        began_ns = time.time_ns()
+        await client.exchange.send(placed)
+        await client.said(EventKind.ORDER_ACCEPTED)
+        await client.exchange.send(
+            placed._replace(kind=DecisionKind.AMEND_ORDER, quantity_lots=3 * lots, trigger_ticks=further)
+        )
+        await client.said(EventKind.ORDER_AMENDED)
+        await asyncio.sleep(0.2)
+        left = [(one.left_lots, one.trigger_ticks) for one in market.place.core.customers[0].open_orders()]
+        assert left == [(3 * lots, further)]
+        assert await client.exchange.ask([question(placed, began_ns)], began_ns)
+        said = client.of(EventKind.ORDER_AMENDED)[-1]
+        assert (said.quantity_lots, said.price_ticks) == (3 * lots, further)
+        assert not client.of(EventKind.ORDER_CANCELED), "it goes on under its name"
+
+    run(exchange, scenario, streams=QUOTES)
+
+
+def test_a_stop_that_cannot_be_placed_anew_has_ended(exchange):
+    if exchange != "binanceusdm":
+        pytest.skip("the others change a stop as it is")
+
+    async def scenario(market: Market, client: Client) -> None:
+        lots = market.lots("0.01")
+        placed = order(1, lots, order_type=OrderType.STOP, trigger_ticks=market.ticks(51_000))
+        await client.exchange.send(placed)
+        await client.said(EventKind.ORDER_ACCEPTED)
+        # A stop to buy below the market would be triggered at once, which Binance refuses.
+        await client.exchange.send(placed._replace(kind=DecisionKind.AMEND_ORDER, trigger_ticks=market.ticks(40_000)))
+        (ended,) = await client.said(EventKind.ORDER_CANCELED)
+        (refused,) = await client.said(EventKind.CANCEL_REJECTED)
+        assert ended.reason == refused.reason == Reason.EXCHANGE_TRIGGER_INVALID
+        assert not market.place.core.customers[0].open_orders()
 
     run(exchange, scenario, streams=QUOTES)
 

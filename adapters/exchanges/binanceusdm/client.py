@@ -170,7 +170,9 @@ class BinanceUsdm(ExchangeClient):
         await self.wire.fapiPrivateDeleteOrder({"symbol": market.market_id, "origClientOrderId": client_id})
 
     async def amend(self, market: Market, command: Command) -> Amended:
-        # Binance changes nothing but limit orders.
+        if command.order_type in CONDITIONAL:
+            return await self._replace(market, command)
+        # Of its ordinary orders Binance changes nothing but limit orders.
         if command.order_type != OrderType.LIMIT:
             raise Refused(Reason.EXCHANGE_ORDER_INVALID)
         terms = ordinary(market, command, "")
@@ -183,6 +185,27 @@ class BinanceUsdm(ExchangeClient):
                 return Amended(command.quantity_lots, command.limit_ticks)
             raise
         return Amended(market.size.exact(answer["origQty"]), market.price.nearest(answer["price"]))
+
+    async def _replace(self, market: Market, command: Command) -> Amended:
+        """Binance changes no conditional order: it is cancelled and placed anew, under the same name.
+
+        The end of the old one is not told. Where the new one is refused the order has ended, and that is.
+        """
+        client_id = self.connection.ids.binance(command.order)
+        with self._messages.replacing(command.order) as replaced:
+            answer = await self.wire.fapiPrivateDeleteAlgoOrder({"symbol": market.market_id, "clientAlgoId": client_id})
+            replaced.add(int(answer["algoId"]))
+            try:
+                await self.place(market, command)
+            except Exception as error:
+                said = self.meaning(error)
+                if isinstance(said, Reason):
+                    self._report(EventKind.ORDER_CANCELED, command, reason=said)
+                else:
+                    # The old one is gone, the new one may be there: that is to be asked.
+                    self._report(EventKind.CANCEL_REJECTED, command, reason=Reason.EXCHANGE_ORDER_UNKNOWN)
+                raise
+        return Amended(command.quantity_lots, command.limit_ticks or command.trigger_ticks)
 
     def meaning_of(self, error: Answered) -> Reason | RequestFailure:
         said = json_of(error.answer)

@@ -1,7 +1,8 @@
 """From Binance's stream messages, as they are on the wire, to events in the inbox."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from typing import Any
 
 from adapters.exchanges.answers import KnownOrders, OwnTrade
@@ -59,6 +60,9 @@ class BinanceMessages:
         self._orders = orders
         self._counts = counts
         self._own_trade = own_trade
+        # Orders that are being cancelled to be placed anew, and the exchange's ids of those that were.
+        self._replacing: set[int] = set()
+        self._replaced: set[int] = set()
         self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             "bookTicker": self._quote,
             "trade": self._trade,
@@ -68,6 +72,15 @@ class BinanceMessages:
             "ORDER_TRADE_UPDATE": self._order,
             "ALGO_UPDATE": self._conditional_order,
         }
+
+    @contextmanager
+    def replacing(self, order: int) -> Iterator[set[int]]:
+        """While a conditional order is replaced its end is not told, later that of the ids put into the set."""
+        self._replacing.add(order)
+        try:
+            yield self._replaced
+        finally:
+            self._replacing.discard(order)
 
     def take(self, message: Any) -> bool:
         """True where the message was one for the tape, readable or not."""
@@ -211,6 +224,9 @@ class BinanceMessages:
         elif status == "TRIGGERED":
             self._report(EventKind.ORDER_TRIGGERED, message, market, order, int(said["ai"] or 0))
         elif status == "CANCELED":
+            if order in self._replacing or conditional_id in self._replaced:
+                self._replaced.discard(conditional_id)
+                return
             asked = Reason.EXCHANGE_CANCELED_ON_REQUEST
             self._report(EventKind.ORDER_CANCELED, message, market, order, conditional_id, asked)
         elif status == "EXPIRED":
