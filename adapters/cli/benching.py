@@ -8,6 +8,13 @@ from adapters.errors import UserError
 
 _LIVE_SECONDS = 10.0
 _LIVE_INSTRUMENTS = 100
+# Which workloads an option is for.
+_OF = {
+    **dict.fromkeys(("strategy", "rules", "no-journal"), "ticks or bars"),
+    "keep": "ticks, bars or live-load",
+    "events": "ticks, bars, resting or brackets",
+    **dict.fromkeys(("rate", "seconds", "instruments"), "live-load or live-latency"),
+}
 
 
 def bench(
@@ -33,7 +40,8 @@ def refuse(workload: str, **given: object) -> None:
     """Raises UserError for the first option that was given: the workload has none of them."""
     for name, value in given.items():
         if value is not None and value is not False:
-            raise UserError(f"--{name.replace('_', '-')}: {workload} has no such choice")
+            option = name.replace("_", "-")
+            raise UserError(f"--{option}: expected it with {_OF[option]}, {workload} has no such choice")
 
 
 def bench_live(

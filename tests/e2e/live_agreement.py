@@ -18,9 +18,9 @@ from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.port import Connection, ExchangeInstrument, Keys
 from adapters.journal import JournalReader, check, read_journal
 from engine.kinds import EventKind, FillFlag, OrderRole, OrderStatus, OrderType
-from engine.orders import is_open
 from engine.records import EVENT_BYTES, FILL
 from replay.refold import refold
+from replay.standing import are_open
 from tests.e2e.live_processes import Trial
 
 _PLACES = ("binanceusdm", "bitfinex")
@@ -221,7 +221,7 @@ def _told(trial: Trial) -> list[str]:
 
 
 def _open_orders(state: Any) -> Any:
-    return state.orders[[bool(is_open(status)) for status in state.orders["status"].tolist()]]
+    return state.orders[are_open(state.orders)]
 
 
 def _without_answer(orders: Any) -> list[str]:

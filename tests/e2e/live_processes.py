@@ -76,7 +76,7 @@ streams = ["quotes"]
 # fill in parts. Hyperliquid has no market orders: it cancels what it cannot fill at once; Binance does not change a
 # stop, as it would have to with an entry that is filled in parts.
 _TERMS = {
-    "binanceusdm": ("USDT", "0.1", "0.001", "1"),
+    "binanceusdm": ("USDT", "0.1", "0.001", "3"),
     "bitfinex": ("USDT", "0.1", "0.001", "3"),
     "hyperliquid": ("USDC", "1", "0.00001", "1"),
 }

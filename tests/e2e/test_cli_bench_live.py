@@ -41,9 +41,15 @@ def test_commands_are_later_than_the_quotes_that_caused_them() -> None:
     [
         (("live-load", "--instruments", "129"), "--instruments: expected 1 to 128, found 129"),
         (("live-load", "--rate", "0"), "--rate 0 and --seconds 10: expected one quote at least"),
-        (("ticks", "--rate", "5"), "--rate: ticks has no such choice"),
-        (("live-load", "--events", "5"), "--events: live-load has no such choice"),
-        (("live-latency", "--keep", "x"), "--keep: live-latency has no such choice"),
+        (("ticks", "--rate", "5"), "--rate: expected it with live-load or live-latency, ticks has no such choice"),
+        (
+            ("live-load", "--events", "5"),
+            "or brackets, live-load has no such choice",
+        ),
+        (
+            ("live-latency", "--keep", "x"),
+            "--keep: expected it with ticks, bars or live-load, ",
+        ),
     ],
 )
 def test_what_makes_no_sense_is_said(arguments: tuple[str, ...], said: str) -> None:
