@@ -5,7 +5,7 @@ VENV := .venv
 BIN := $(VENV)/bin
 READY := $(VENV)/ready
 
-.PHONY: demo demo-ticks test lint types tests tests-long bench clean
+.PHONY: demo demo-ticks live-demo test lint types tests tests-long bench clean
 
 demo: $(READY)  ## trade the crash of December 2017 and verify the tape
 	$(BIN)/tapefold backtest demo/crash-2017.toml
@@ -15,6 +15,10 @@ demo: $(READY)  ## trade the crash of December 2017 and verify the tape
 demo-ticks: $(READY)  ## the same with real trades of the E-mini S&P 500 future
 	$(BIN)/tapefold backtest demo/ticks-es.toml
 	$(BIN)/tapefold verify journals/ticks-es
+
+live-demo: $(READY)  ## a venue and a live daemon on this machine, with a kill -9 in the middle
+	NUMBA_DISABLE_JIT=1 $(BIN)/python -m demo.live_demo
+	NUMBA_DISABLE_JIT=1 $(BIN)/tapefold verify journals/live-demo/journal
 
 test: lint types tests  ## everything that must pass
 

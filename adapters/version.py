@@ -5,7 +5,7 @@ from pathlib import Path
 
 from blake3 import blake3
 
-VERSION = "0.2.0"
+VERSION = "0.3.0"
 _ENGINE = Path(__file__).resolve().parent.parent / "engine"
 
 

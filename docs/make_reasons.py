@@ -79,6 +79,7 @@ MEANINGS = {
     Reason.EXCHANGE_EXPIRED: "The order's time is over.",
     Reason.EXCHANGE_CANCELED_ON_REQUEST: "It was cancelled as asked.",
     Reason.EXCHANGE_INSTRUMENT_UNKNOWN: "The exchange does not trade this instrument.",
+    Reason.EXCHANGE_NOT_ASKED: "A dry run: the command is on the tape and was not sent.",
     Reason.EXCHANGE_OTHER: "Another reason of the exchange's own.",
     Reason.INSTRUMENT_NOT_ALLOWED: "The instrument is not on the allow-list; seen: its number.",
     Reason.REFERENCE_STALE: "The last market event is too old to measure a price by; limit and seen: ages in ns.",

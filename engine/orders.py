@@ -48,14 +48,14 @@ def _transitions() -> np.ndarray:
         status.NONE: (_, _, _, _, _, _, _, _, _, _, _),
         status.PENDING: (sent, accepted, refused, part, whole, asked, gone, late, _, lost, _),
         status.SENT: (_, accepted, refused, part, whole, asked, gone, late, _, lost, _),
-        status.ACCEPTED: (_, accepted, _, part, whole, asked, gone, late, accepted, accepted, _),
+        status.ACCEPTED: (_, accepted, refused, part, whole, asked, gone, late, accepted, accepted, _),
         status.PARTIALLY_FILLED: (_, part, _, part, whole, asked, gone, late, part, part, _),
         status.FILLED: (_, whole, _, whole, whole, _, _, _, whole, whole, _),
-        status.PENDING_CANCEL: (_, asked, refused, asked, whole, asked, gone, late, accepted, lost, _),
+        status.PENDING_CANCEL: (asked, asked, refused, asked, whole, asked, gone, late, accepted, lost, _),
         status.CANCELED: (_, _, _, gone, gone, _, gone, _, gone, gone, _),
         status.REJECTED: (_, _, refused, refused, refused, _, _, _, refused, refused, _),
         status.EXPIRED: (_, _, _, late, late, _, _, late, late, late, _),
-        status.UNKNOWN: (_, accepted, refused, part, whole, asked, gone, late, lost, lost, _),
+        status.UNKNOWN: (lost, accepted, refused, part, whole, asked, gone, late, lost, lost, _),
         # Held by the engine: a cancel needs no answer.
         status.HELD: (_, _, _, part, whole, gone, gone, _, held, held, waits),
     }

@@ -78,6 +78,7 @@ class Reason(IntEnum):
     EXCHANGE_EXPIRED = 316
     EXCHANGE_CANCELED_ON_REQUEST = 317
     EXCHANGE_INSTRUMENT_UNKNOWN = 318
+    EXCHANGE_NOT_ASKED = 319
     EXCHANGE_OTHER = 399
 
     # 400..499: a check before the order refuses it

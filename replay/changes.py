@@ -84,6 +84,20 @@ def change_document(change: Change) -> Document:
     return ConfigurationDocument(text=change.text, format="toml")
 
 
+def told_rules(change: Change, zones: Sequence[str], accounts: Sequence[int]) -> list[Rule]:
+    """What a change tells where windows were in `zones`; both of these are by instrument."""
+    moved = [
+        _offset(number, accounts[number], zone_offset_ns(zone, change.at_ns))
+        for number, zone in enumerate(change.zones)
+        if zone != zones[number]
+    ]
+    return [*change.settings, *moved]
+
+
+def _offset(instrument: int, account: int, offset_ns: int) -> Rule:
+    return Rule(_ZONE_OFFSET, offset_ns, account=account, instrument=instrument)
+
+
 def check_changes(configuration: Configuration, starts_ns: int) -> None:
     """Raise UserError where a change lies before the first market record."""
     for number, change in enumerate(configuration.changes):
@@ -146,21 +160,17 @@ class _Schedule:
         )
         self._told_ns = max(self._told_ns, end_ns)
         for ts_ns, zone, offset_ns in moments:
-            told = [self._offset(number, offset_ns) for number, other in enumerate(self._zones) if other == zone]
+            told = [
+                _offset(number, self._accounts[number], offset_ns)
+                for number, other in enumerate(self._zones)
+                if other == zone
+            ]
             yield ts_ns, _events(told, ts_ns)
 
     def _events(self, change: Change) -> Bytes:
-        moved = [
-            self._offset(number, zone_offset_ns(zone, change.at_ns))
-            for number, zone in enumerate(change.zones)
-            if zone != self._zones[number]
-        ]
-        events = _events([*change.settings, *moved], change.at_ns)
+        events = _events(told_rules(change, self._zones, self._accounts), change.at_ns)
         events.view(CONFIGURATION)["document_hash"][0] = document_hash(change_document(change))
         return events
-
-    def _offset(self, number: int, offset_ns: int) -> Rule:
-        return Rule(_ZONE_OFFSET, offset_ns, account=self._accounts[number], instrument=number)
 
 
 def _events(rules: Sequence[Rule], ts_ns: int) -> Bytes:

@@ -1,4 +1,4 @@
-"""What the rules did in a run, in words: breakers, risk levels, connections, alerts."""
+"""What was decided in a run, in words: breakers, risk levels, connections, alerts."""
 
 from typing import Any
 
@@ -30,6 +30,10 @@ OF_INSTRUMENT = (
 )
 _OF_ACCOUNT = (Condition.ACCOUNT_DRAWDOWN, Condition.EXPOSURE, Condition.MARGIN_RATIO)
 _OF_BREAKERS = (DecisionKind.BREAKER_TRIPPED, DecisionKind.BREAKER_CHANGED)
+_OF_ORDERS = (
+    *(DecisionKind.PLACE_ORDER, DecisionKind.CANCEL_ORDER, DecisionKind.AMEND_ORDER),
+    DecisionKind.RELEASE_ORDER,
+)
 _NO_INSTRUMENT = 65_535
 _NOT_COMPUTED = -1
 
@@ -56,6 +60,16 @@ def incidents_of(observation: Observation, names: Names) -> list[Json]:
             }
         )
     return found
+
+
+def decision_text(decision: Any, names: Names) -> str:
+    """A decision (a row of COMMAND) in words."""
+    kind = DecisionKind(int(decision["kind"]))
+    if kind in _TEXTS:
+        return _TEXTS[kind](np.frombuffer(decision.tobytes(), dtype=DECISIONS[kind])[0], names)
+    symbol = names.instrument(int(decision["instrument"])).symbol
+    order = f" {int(decision['order'])}" if kind in _OF_ORDERS else ""
+    return f"{_words(kind)}{order} at {symbol}"
 
 
 def _symbol(kind: DecisionKind, fields: Any, names: Names) -> str | None:

@@ -1,5 +1,7 @@
 """The one loop: takes what happens next, puts it on the tape, folds it, passes the commands on, asks the strategies.
 
+Live, backtest and a restart are the same code; what differs is where answers to commands come from (`Gateway`).
+
 It is written as a machine that can stop after any event and go on, so that the same code serves a compiled
 strategy (asked inside), a Python strategy (the loop returns after each event that it must see), full output
 buffers, and market data that comes in chunks; none of these changes what happens.
@@ -66,9 +68,20 @@ class StrategyForm(IntEnum):
     PYTHON = 1
 
 
+class Gateway(IntEnum):
+    """Where commands go, and where their answers come from."""
+
+    SIMULATED = 0
+    # Answers arrive among the records, and whoever runs the loop sends the decided commands.
+    OUTSIDE = 1
+    # The records are a tape's own events, signals and all: what strategies say is compared with what they said.
+    RECORDED = 2
+
+
 # The loop's own place: indices into the chunk of market records and into the block that is being written.
 # `shown_kinds` has a bit for every kind of event that some strategy handles. Python strategies have been shown the
-# market records before `shown_until`, and spoke at the one at `spoke_at` (-1: at none).
+# market records before `shown_until`, and spoke at the one at `spoke_at` (-1: at none). Of a tape that is gone
+# through again: how many signals differed from the recorded ones, and the first event at which they did.
 LOOP = record(
     [
         (name, "<i8")
@@ -91,6 +104,9 @@ LOOP = record(
             "market_events",
             "orders",
             "signals",
+            "gateway",
+            "divergences",
+            "diverged_seq",
         )
     ]
     + [("scratch", EVENT, (1,))]
@@ -155,8 +171,10 @@ def _take_signal(state: Any, loop: Any, signal: Any) -> int:
 @inner_kernel
 def _find_next(state: Any, loop: Any, exchange: Any, signals: Any, record: Any, has_record: bool) -> Any:
     """What happens next, made ready to be told; `record` is the next market record where there is one."""
-    if loop.signals_told < signals.count:
+    if loop.signals_told < signals.count and loop.gateway != Gateway.RECORDED:
         return _take_signal(state, loop, signals.items[loop.signals_told])
+    if loop.gateway != Gateway.SIMULATED:
+        return _take_record(state, loop, signals, record, has_record)
     if has_record:
         horizon_ns = _next_horizon(loop, record.ts_ns)
     elif loop.market_is_complete:
@@ -168,6 +186,57 @@ def _find_next(state: Any, loop: Any, exchange: Any, signals: Any, record: Any, 
     if not has_record:
         return _RETURN + Status.FINISHED
     return _advance_market(loop, exchange, record)
+
+
+@inner_kernel
+def _take_record(state: Any, loop: Any, signals: Any, record: Any, has_record: bool) -> Any:
+    """Take a record as it came, where there is no exchange within the loop."""
+    if loop.gateway == Gateway.RECORDED:
+        _compare_signals(state, loop, signals, record, has_record)
+    if not has_record:
+        return _RETURN + (Status.FINISHED if loop.market_is_complete else Status.NEEDS_MARKET)
+    loop.market_index += 1
+    if record.kind <= EventKind.FUNDING:
+        loop.market_events += 1
+    return _MARKET
+
+
+@inner_kernel
+def _compare_signals(state: Any, loop: Any, signals: Any, record: Any, has_record: bool) -> None:
+    """A recorded signal must be the next of those just made, and all that were made must be on the tape.
+
+    Where a tape ends the rest of them may be missing: it ended between an event and what was said of it.
+    """
+    if not has_record:
+        return
+    left = signals.count - loop.signals_told
+    if record.kind == EventKind.SIGNAL:
+        if left > 0 and _is_same_signal(signals.items[loop.signals_told], record):
+            loop.signals_told += 1
+            return
+        _note_divergence(state, loop)
+        loop.signals_told = signals.count
+    elif left > 0:
+        _note_divergence(state, loop)
+        loop.signals_told = signals.count
+
+
+@inner_kernel
+def _note_divergence(state: Any, loop: Any) -> None:
+    if loop.divergences == 0:
+        loop.diverged_seq = state.seq + 1
+    loop.divergences += 1
+
+
+@inner_kernel
+def _is_same_signal(signal: Any, record: Any) -> Any:
+    """Whether a signal is the recorded one in all but its time, which the loop gives."""
+    made = overlay(signal, EVENT)
+    same = made.ts_exchange_ns == record.ts_exchange_ns and made.detail == record.detail
+    same = same and made.source == record.source and made.instrument == record.instrument
+    for word in range(5):
+        same = same and made.payload[word] == record.payload[word]
+    return same
 
 
 @inner_kernel
@@ -228,6 +297,8 @@ def _send(exchange: Any, loop: Any, command: Any, now_ns: int) -> None:
         return
     if command.kind == DecisionKind.PLACE_ORDER:
         loop.orders += 1
+    if loop.gateway != Gateway.SIMULATED:
+        return
     if np.int64(command.order_flags) & OrderFlag.HELD_BY_ENGINE == 0:
         submit(exchange, command, now_ns)
 

@@ -4,6 +4,7 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+from adapters.configuration import Configuration
 from adapters.journal import (
     AccountDocument,
     Block,
@@ -77,6 +78,17 @@ def read_names(reader: JournalReader, until_seq: int | None = None) -> Names:
                 block = next(iter(reader.blocks(seq)))
             _name(names, document, block.events.view(EVENT)[seq - block.first_seq])
     return names
+
+
+def configured_names(configuration: Configuration) -> Names:
+    """The names that a configuration gives, as its tape will."""
+    return Names(
+        accounts={a.number: AccountName(a.name, a.currency, a.money_decimals) for a in configuration.accounts},
+        instruments={i.number: InstrumentName(i.symbol, i.tick_size, i.lot_size) for i in configuration.instruments},
+        strategies={number: strategy.name for number, strategy in enumerate(configuration.strategies)},
+        breakers=dict(enumerate(configuration.breakers)),
+        configuration=configuration.text,
+    )
 
 
 def _name(names: Names, document: AccountDocument | StrategyDocument, event: Any) -> None:

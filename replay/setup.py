@@ -9,13 +9,8 @@ from numpy.typing import NDArray
 from adapters.configuration import Configuration, StrategySection
 from adapters.errors import UserError
 from adapters.journal import JournalWriter
-from adapters.simulated import (
-    AccountTerms,
-    ExchangeTerms,
-    InstrumentTerms,
-    SlippageModel,
-    build_exchange,
-)
+from adapters.simulated import ExchangeTerms, SlippageModel, build_exchange
+from adapters.simulated.configured import account_terms, instrument_terms
 from adapters.strategies.compiled import Binding, CompiledStrategy, bind
 from adapters.strategies.interface import InstrumentFacts
 from adapters.strategies.python_host import PythonHost, load_strategy
@@ -40,22 +35,8 @@ def new_exchange(configuration: Configuration, limits: Limits) -> Bytes:
             impact_ppm=exchange.impact_ppm,
             bar_volume_share_ppm=exchange.volume_share_ppm,
         ),
-        [AccountTerms(account.kind, account.balance_units) for account in configuration.accounts],
-        [
-            InstrumentTerms(
-                account=instrument.account,
-                tick_lot_units=instrument.tick_lot_units,
-                quantity_step_lots=instrument.quantity_step_lots,
-                quantity_min_lots=instrument.quantity_min_lots,
-                quantity_max_lots=instrument.quantity_max_lots,
-                notional_min_units=instrument.notional_min_units,
-                maker_fee_ppm=instrument.maker_fee_ppm,
-                taker_fee_ppm=instrument.taker_fee_ppm,
-                fee_in_base=instrument.fee_in_base,
-                margin_initial_ppm=instrument.margin_initial_ppm,
-            )
-            for instrument in configuration.instruments
-        ],
+        account_terms(configuration.accounts),
+        instrument_terms(configuration.instruments),
         limits,
     )
 
@@ -109,7 +90,7 @@ def build_session(
 
     It is opened once everything else is ready: until then nothing has been written.
     """
-    _check_capacities(configuration, limits)
+    check_capacities(configuration, limits)
     engine = engine_for(limits)
     loop = loop_for(limits)
     strategies = bind_strategies(configuration)
@@ -132,7 +113,7 @@ def build_session(
     )
 
 
-def _check_capacities(configuration: Configuration, limits: Limits) -> None:
+def check_capacities(configuration: Configuration, limits: Limits) -> None:
     for key, count, capacity in (
         ("accounts", len(configuration.accounts), limits.accounts),
         ("instruments", len(configuration.instruments), limits.instruments),

@@ -3,6 +3,8 @@
 from collections.abc import Callable
 from typing import Any
 
+import numpy as np
+
 from adapters.report.amounts import amount_text, money_text, quantity_text, time_text
 from engine.kinds import (
     BracketStatus,
@@ -92,8 +94,13 @@ def _position(state: Any, names: Names, account: int, number: int) -> Json:
 
 def open_orders_of(state: Any, names: Names) -> list[Json]:
     """Every order that may still be filled, in the order of their numbers."""
-    orders = sorted((order for order in state.orders if int(order["status"]) in _OPEN), key=lambda o: int(o["order"]))
+    orders = sorted(state.orders[are_open(state.orders)], key=lambda order: int(order["order"]))
     return [_order(order, names) for order in orders]
+
+
+def are_open(orders: Any) -> Any:
+    """Which rows of the table are orders that may still be filled."""
+    return np.isin(orders["status"], _OPEN)
 
 
 def _order(order: Any, names: Names) -> Json:

@@ -103,8 +103,41 @@ def risk(
 
 
 @app.command
+def ctl(
+    journal: Path,
+    action: Literal[
+        "status", "kill", "resume", "reduce-only", "flatten", "cancel-all", "close", "breaker", "strategy", "set"
+    ],
+    /,
+    *words: str,
+    reason: str | None = None,
+    operator: str | None = None,
+    output: Output = "table",
+) -> int:
+    """Ask a running daemon how it stands, or for something that it records with your name and reason.
+
+    Parameters
+    ----------
+    journal
+        The folder of the journal that the daemon writes.
+    action
+        What to do: kill (no new orders at all), resume, reduce-only, flatten (close everything), cancel-all,
+        close SYMBOL, breaker reset NAME, breaker disable NAME, strategy enable NAME, set KEY=VALUE; or status.
+    words
+        What follows the action.
+    reason
+        Why; needed for everything but status.
+    operator
+        Who commands, where it is not the system's user who calls.
+    """
+    from adapters.cli.ctl import ctl as run
+
+    return run(journal, action, words, reason, operator, output)
+
+
+@app.command
 def bench(
-    workload: Literal["ticks", "bars", "resting", "brackets"],
+    workload: Literal["ticks", "bars", "resting", "brackets", "live-load", "live-latency"],
     /,
     *,
     events: int | None = None,
@@ -112,15 +145,19 @@ def bench(
     rules: Literal["none", "brackets", "all"] = "none",
     journal: bool = True,
     keep: Path | None = None,
+    rate: int | None = None,
+    seconds: float | None = None,
+    instruments: int | None = None,
     output: Output = "table",
 ) -> int:
-    """Measure how many market events a second go through the whole path.
+    """Measure how many market events a second go through the whole path, or how late the live daemon is.
 
     Parameters
     ----------
     workload
         What is traded: quotes or bars of a seeded random walk; or what a tick costs with few and many resting orders,
-        or open brackets.
+        or open brackets. With live, the daemon takes quotes of a venue in a process of its own: how many a second
+        without losing one (exit code 1 where it did), or how long from a quote to the command that it causes.
     events
         How many market events.
     strategy
@@ -131,7 +168,101 @@ def bench(
         Record to a journal, and fold it again, or leave that out.
     keep
         A new folder for the journal, which then stays, and for one run instead of several.
+    rate
+        How many quotes a second the venue sends: 50,000 for live-load, 5,000 for live-latency where not given.
+    seconds
+        For how long it sends them, 10 where not given.
+    instruments
+        Of how many instruments, 100 where not given.
     """
     from adapters.cli.benching import bench as run
+    from adapters.cli.benching import bench_live, refuse
 
+    if workload in ("live-load", "live-latency"):
+        refuse(workload, events=events, strategy=strategy != "compiled", rules=rules != "none", no_journal=not journal)
+        return bench_live(workload, rate, seconds, instruments, keep, output)
+    refuse(workload, rate=rate, seconds=seconds, instruments=instruments)
     return run(workload, events, strategy, rules, journal, keep, output)
+
+
+@app.command
+def live(configuration: Path, /, *, journal: Path | None = None, dry_run: bool = False, paper: bool = False) -> int:
+    """Trade at the exchanges of a configuration's [live] section, until interrupted.
+
+    Started on a journal that is there already, it goes on where that ends: whatever ended it, it finds out from the
+    exchanges what became of its orders, and continues.
+
+    Parameters
+    ----------
+    configuration
+        The run's TOML file.
+    journal
+        The journal's folder; journals/NAME where not given, with the name of the run.
+    dry_run
+        Put the commands onto the tape and send none of them.
+    paper
+        Send the commands to the simulated exchange, over live market data.
+    """
+    from adapters.cli.live import live as run
+
+    return run(configuration, journal, dry_run, paper)
+
+
+@app.command
+def recover(journal: Path, /, *, check: bool = False, output: Output = "table") -> int:
+    """Print what a restart of a live journal would find, and what it would ask the exchanges. Sends nothing.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    check
+        Verify the whole tape too, as verify does.
+    """
+    from adapters.cli.live import recover as run
+
+    return run(journal, check, output)
+
+
+@app.command
+def sessions(journal: Path, /, *, output: Output = "table") -> int:
+    """List when a daemon began and ended on a live journal, and what each session came to.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    """
+    from adapters.cli.sessions import sessions as run
+
+    return run(journal, output)
+
+
+@app.command
+def venue(
+    *,
+    exchange: Literal["binanceusdm", "bitfinex", "hyperliquid"],
+    data: Path | None = None,
+    speed: str = "1",
+    port: int = 0,
+    faults: Path | None = None,
+    output: Output = "table",
+) -> int:
+    """Serve an exchange on this machine: its real protocol, with the simulated exchange inside.
+
+    Parameters
+    ----------
+    exchange
+        Whose protocol it speaks.
+    data
+        A configuration whose accounts, instruments and market data are taken; a random market where not given.
+    speed
+        How many times as fast as recorded the data play, or max.
+    port
+        Where it is served on 127.0.0.1; 0 takes a free port.
+    faults
+        A file of faults that are to happen.
+    """
+    from adapters.cli.venue import venue as run
+
+    return run(exchange, data, speed, port, faults, output)

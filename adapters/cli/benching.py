@@ -6,16 +6,24 @@ from typing import Any
 from adapters.cli.console import prepare_engine, print_json, print_pairs, progress
 from adapters.errors import UserError
 
+_LIVE_SECONDS = 10.0
+_LIVE_INSTRUMENTS = 100
+# Which workloads an option is for.
+_OF = {
+    **dict.fromkeys(("strategy", "rules", "no-journal"), "ticks or bars"),
+    "keep": "ticks, bars or live-load",
+    "events": "ticks, bars, resting or brackets",
+    **dict.fromkeys(("rate", "seconds", "instruments"), "live-load or live-latency"),
+}
+
 
 def bench(
     workload: str, events: int | None, strategy: str, rules: str, journal: bool, keep: Path | None, output: str
 ) -> int:
     """Run a workload and print its figures. Raises TapefoldError."""
     is_waiting = workload in ("resting", "brackets")
-    others = (("--strategy", strategy != "compiled"), ("--rules", rules != "none"), ("--keep", keep is not None))
-    for option, given in (*others, ("--no-journal", not journal)):
-        if is_waiting and given:
-            raise UserError(f"{option}: expected it with ticks or bars, {workload} has no such choice")
+    if is_waiting:
+        refuse(workload, strategy=strategy != "compiled", rules=rules != "none", keep=keep, no_journal=not journal)
     prepare_engine("run")
     from replay.bench import run_bench, run_waiting_bench
 
@@ -24,11 +32,48 @@ def bench(
             figures = run_waiting_bench(workload, events)
         else:
             figures = run_bench(workload, events, strategy, journal, keep, rules, progress=done)
+    _print(figures, output)
+    return 0
+
+
+def refuse(workload: str, **given: object) -> None:
+    """Raises UserError for the first option that was given: the workload has none of them."""
+    for name, value in given.items():
+        if value is not None and value is not False:
+            option = name.replace("_", "-")
+            raise UserError(f"--{option}: expected it with {_OF[option]}, {workload} has no such choice")
+
+
+def bench_live(
+    workload: str, rate: int | None, seconds: float | None, instruments: int | None, keep: Path | None, output: str
+) -> int:
+    """Run the live daemon against a venue and print what was measured. Raises TapefoldError."""
+    if workload == "live-latency":
+        refuse(workload, keep=keep)
+    prepare_engine("drive")
+    from replay.bench_live import LATENCY_RATE, LOAD_RATE, run_live_latency, run_live_load
+    from replay.bench_turns import INSTRUMENTS_MAX
+
+    rate = rate if rate is not None else LOAD_RATE if workload == "live-load" else LATENCY_RATE
+    seconds = seconds if seconds is not None else _LIVE_SECONDS
+    instruments = instruments if instruments is not None else _LIVE_INSTRUMENTS
+    if not 1 <= instruments <= INSTRUMENTS_MAX:
+        raise UserError(f"--instruments: expected 1 to {INSTRUMENTS_MAX}, found {instruments}")
+    if rate < 1 or rate * seconds < 1:
+        raise UserError(f"--rate {rate} and --seconds {seconds:g}: expected one quote at least")
+    if workload == "live-load":
+        figures = run_live_load(rate, seconds, instruments, keep)
+    else:
+        figures = run_live_latency(rate, seconds, instruments)
+    _print(figures, output)
+    return 1 if figures.get("lost") or figures.get("doubled") else 0
+
+
+def _print(figures: dict[str, Any], output: str) -> None:
     if output == "json":
         print_json(figures)
     else:
         print_pairs([(name.replace("_", " "), _shown(name, value)) for name, value in figures.items()])
-    return 0
 
 
 def _shown(name: str, value: Any) -> str:

@@ -10,6 +10,7 @@ USAGE = 2
 FAILED = 1
 INTERRUPTED = 130
 TRACEBACK = "TAPEFOLD_TRACEBACK"
+FAULT = f"this is a fault of tapefold; {TRACEBACK}=1 shows where"
 
 
 def exit_code_of(arguments: Sequence[str] | None) -> int:
@@ -34,8 +35,7 @@ def exit_code_of(arguments: Sequence[str] | None) -> int:
     except Exception as error:
         if os.environ.get(TRACEBACK):
             raise
-        hint = f"this is a fault of tapefold; {TRACEBACK}=1 shows where"
-        return _fail(f"error: {type(error).__name__}: {error} ({hint})", FAILED)
+        return _fail(f"error: {type(error).__name__}: {error} ({FAULT})", FAILED)
 
 
 def _run(arguments: Sequence[str] | None) -> int:

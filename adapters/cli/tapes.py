@@ -170,10 +170,23 @@ def _verify(journal: Path, result: dict[str, Any]) -> None:
         with progress("Folding the tape", report.events) as done, _explained(result):
             folded = refold(reader, compare=True, progress=done)
             result["snapshots_checked"] = _check_snapshots(reader)
+        result |= _ask_strategies(reader)
         result["events_per_s"] = _per_second(folded.events, folded.wall_s)
         result["state_digest"] = folded.state_digest
         result["command_digest"] = folded.command_digest
         result["ok"] = True
+
+
+def _ask_strategies(reader: "JournalReader") -> dict[str, Any]:
+    """Of a live tape: strategies are shown it again, where they can be loaded from here."""
+    if reader.manifest.mode == "backtest":
+        return {}
+    prepare_engine("drive")
+    from replay.parity import ask_again
+
+    with progress("Asking the strategies", reader.last_seq) as done:
+        parity = ask_again(reader, Path.cwd(), done)
+    return {"strategies_asked": parity.asked} | ({} if parity.asked else {"strategies_not_asked": parity.why_not})
 
 
 @contextmanager
@@ -214,8 +227,16 @@ def _print_verified(result: Mapping[str, Any]) -> None:
             ("Decisions", f"{result['decisions']:,} recomputed and compared"),
             ("Snapshots", f"{result['snapshots_checked']:,} compared"),
             ("Documents", f"{result['documents']:,}"),
+            *_strategies_row(result),
             ("Engine", result["engine_version"]),
             ("State digest", result["state_digest"]),
             ("Command digest", result["command_digest"]),
         ]
     )
+
+
+def _strategies_row(result: Mapping[str, Any]) -> list[tuple[str, str]]:
+    if "strategies_asked" not in result:
+        return []
+    said = "asked again: they say what they said" if result["strategies_asked"] else "not asked again"
+    return [("Strategies", f"{said}: {result['strategies_not_asked']}" if "strategies_not_asked" in result else said)]

@@ -1,6 +1,6 @@
 """The configuration of a run: a TOML file, checked, in the engine's integers."""
 
-from adapters.configuration.changes import Change
+from adapters.configuration.changes import Change, RulesInForce
 from adapters.configuration.loading import Configuration, load_configuration, parse_configuration
 from adapters.configuration.profiles import PROFILES
 from adapters.configuration.rulebook import instrument_settings
@@ -19,6 +19,7 @@ __all__ = [
     "JournalSection",
     "Rule",
     "Rules",
+    "RulesInForce",
     "SlippageModel",
     "StrategySection",
     "TimeSection",

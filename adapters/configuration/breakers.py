@@ -6,9 +6,10 @@ from typing import Any
 
 from adapters.configuration.rule_sections import BreakerSection
 from adapters.configuration.rules import RuleList, Scope
+from adapters.configuration.sections import File
 from adapters.configuration.terms import Instrument, Location, Problem, whole
 from adapters.configuration.values import PPM, nearest, parse_decimal, parse_duration, parse_fraction, shown
-from engine.kinds import Condition, RearmRule
+from engine.kinds import BreakerAction, Condition, RearmRule
 from engine.kinds import Scope as BreakerScope
 from engine.rules import BREAKER, RING_TIMES
 
@@ -38,6 +39,9 @@ _WINDOWED = (Condition.PRICE_JUMP, *_COUNTED_IN_WINDOW)
 _TIMES = (Condition.STALE_DATA, Condition.CLOCK_SKEW)
 # These cannot be more than all there was.
 _AT_MOST_ALL = (Condition.ACCOUNT_DRAWDOWN, Condition.DAILY_LOSS, Condition.WEEKLY_LOSS)
+
+# What the breaker is called that live trading has anyway.
+RECONCILIATION_NAME = "differs-from-exchange"
 
 Names = Mapping[BreakerScope, Sequence[str]]
 
@@ -78,6 +82,25 @@ def add_breakers(
         }
         for name in BREAKER.bounds:
             rules.tell(BREAKER, name, words[name], Scope(), row)
+
+
+def needs_reconciliation(file: File) -> bool:
+    """Whether a breaker has to be added that notices where the exchange holds something else than the engine."""
+    return file.live is not None and all(section.condition != Condition.RECONCILIATION for section in file.breakers)
+
+
+def add_reconciliation(rules: RuleList, row: int) -> None:
+    """A difference of one lot blocks entries, and alerts, until a report agrees again."""
+    words = {
+        "condition": Condition.RECONCILIATION,
+        "scope": BreakerScope.EVERYTHING,
+        "actions": BreakerAction.ALERT | BreakerAction.BLOCK_ENTRIES,
+        "limit": 1,
+        "rearm_rule": RearmRule.CLEAR,
+        "enabled": 1,
+    }
+    for name in BREAKER.bounds:
+        rules.tell(BREAKER, name, int(words.get(name, 0)), Scope(), row)
 
 
 def _scope(section: BreakerSection, condition: Condition, names: Names, at: Location) -> tuple[BreakerScope, int]:

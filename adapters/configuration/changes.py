@@ -53,33 +53,50 @@ class _Item:
     place: Location
 
 
-def resolve_changes(
-    keys: Keys, file: File, accounts: Sequence[Account], instruments: Sequence[Instrument], rules: Rules
-) -> tuple[Change, ...]:
-    """The changes of a file with these keys, which is right without them. Raises `Problem`."""
-    keys = {key: value for key, value in keys.items() if key != "changes"}
-    changes: list[Change] = []
-    settings = (*instrument_settings(instruments), *rules.settings)
-    zones = rules.zones
-    for number, section in enumerate(file.changes):
-        at: Location = ("changes", number)
-        if changes and section.at_ns <= changes[-1].at_ns:
-            raise Problem((*at, "at"), "expected a time after the change before it")
-        keys, items = _applied(keys, section, at)
+@dataclass(frozen=True, slots=True)
+class RulesInForce:
+    """A configuration's keys, and the rules that they lead to; a change leads to the next of its kind."""
+
+    keys: Keys
+    accounts: Sequence[Account]
+    settings: tuple[Rule, ...]
+    zones: tuple[str, ...]
+
+    def after(self, section: ChangeSection, at: Location = ()) -> "tuple[RulesInForce, Change]":
+        """What is in force after a change that stands at `at`, and what it tells. Raises `Problem`."""
+        keys, items = _applied(self.keys, section, at)
         try:
-            changed_file = File.model_validate(keys)
-            changed_instruments = resolve_instruments(changed_file.instruments, accounts)
-            rules = resolve_rules(changed_file, accounts, changed_instruments)
+            file = File.model_validate(keys)
+            instruments = resolve_instruments(file.instruments, self.accounts)
+            rules = resolve_rules(file, self.accounts, instruments)
         except ValidationError as error:
             raise _blamed(*first_problem(error), items) from None
         except Problem as problem:
             raise _blamed(problem.location, str(problem), items) from None
-        after = (*instrument_settings(changed_instruments), *rules.settings)
-        told = changed(settings, after)
-        if not told and rules.zones == zones:
+        following = rules_in_force(keys, self.accounts, instruments, rules)
+        told = changed(self.settings, following.settings)
+        if not told and following.zones == self.zones:
             raise Problem(at, "expected a rule that changes, everything is as before")
-        settings, zones = after, rules.zones
-        changes.append(Change(section.at_ns, told, zones, _text(section)))
+        return following, Change(section.at_ns, told, following.zones, _text(section))
+
+
+def rules_in_force(
+    keys: Keys, accounts: Sequence[Account], instruments: Sequence[Instrument], rules: Rules
+) -> RulesInForce:
+    """What a file with these keys puts in force, without the changes that it announces."""
+    keys = {key: value for key, value in keys.items() if key != "changes"}
+    return RulesInForce(keys, accounts, (*instrument_settings(instruments), *rules.settings), rules.zones)
+
+
+def resolve_changes(in_force: RulesInForce, sections: Sequence[ChangeSection]) -> tuple[Change, ...]:
+    """The changes that a file announces, which is right without them. Raises `Problem`."""
+    changes: list[Change] = []
+    for number, section in enumerate(sections):
+        at: Location = ("changes", number)
+        if changes and section.at_ns <= changes[-1].at_ns:
+            raise Problem((*at, "at"), "expected a time after the change before it")
+        in_force, change = in_force.after(section, at)
+        changes.append(change)
     return tuple(changes)
 
 

@@ -1,13 +1,16 @@
 """From a TOML file to a checked configuration; what is wrong becomes one line with the file and the key."""
 
 import tomllib
+from collections.abc import Sequence
 from dataclasses import dataclass
 from decimal import Decimal
 from pathlib import Path
 
 from pydantic import ValidationError
 
-from adapters.configuration.changes import Change, resolve_changes
+from adapters.configuration.breakers import RECONCILIATION_NAME, needs_reconciliation
+from adapters.configuration.changes import Change, RulesInForce, resolve_changes, rules_in_force
+from adapters.configuration.live_section import LiveSection
 from adapters.configuration.messages import first_problem, where
 from adapters.configuration.rulebook import check_votes, resolve_rules
 from adapters.configuration.rules import Rules
@@ -37,7 +40,8 @@ from adapters.errors import UserError
 class Configuration:
     """A checked configuration. `text` is the file as it was written, kept for the audit.
 
-    `breakers` are the names of the breakers in the order of their rows.
+    `breakers` are the names of the breakers in the order of their rows, `in_force` is what holds before any of the
+    `changes`.
     """
 
     path: Path
@@ -52,7 +56,9 @@ class Configuration:
     data: tuple[DataSection, ...]
     rules: Rules
     breakers: tuple[str, ...]
+    in_force: RulesInForce
     changes: tuple[Change, ...]
+    live: LiveSection | None
 
     @property
     def directory(self) -> Path:
@@ -101,7 +107,9 @@ def parse_configuration(text: str, path: Path) -> Configuration:
         _check_data(file.data, [instrument.symbol for instrument in instruments])
         rules = resolve_rules(file, accounts, instruments)
         check_votes(file.strategies, instruments)
-        changes = resolve_changes(keys, file, accounts, instruments, rules)
+        _check_live(file.live, accounts)
+        in_force = rules_in_force(keys, accounts, instruments, rules)
+        changes = resolve_changes(in_force, file.changes)
     except tomllib.TOMLDecodeError as error:
         raise UserError(f"{path}: not valid TOML: {str(error)[:1].lower()}{str(error)[1:]}") from None
     except ValidationError as error:
@@ -121,9 +129,36 @@ def parse_configuration(text: str, path: Path) -> Configuration:
         strategies=file.strategies,
         data=file.data,
         rules=rules,
-        breakers=tuple(breaker.name for breaker in file.breakers),
+        breakers=_breaker_names(file),
+        in_force=in_force,
         changes=changes,
+        live=file.live,
     )
+
+
+def _breaker_names(file: File) -> tuple[str, ...]:
+    names = tuple(breaker.name for breaker in file.breakers)
+    return (*names, RECONCILIATION_NAME) if needs_reconciliation(file) else names
+
+
+def _check_live(live: LiveSection | None, accounts: Sequence[Account]) -> None:
+    """Every account has one connection with one place for its keys. Raises Problem."""
+    if live is None:
+        return
+    names = [account.name for account in accounts]
+    seen: set[str] = set()
+    for number, connection in enumerate(live.connections):
+        at = ("live", "connections", number)
+        if connection.account not in names:
+            raise Problem((*at, "account"), f"unknown account{nearest(connection.account, names)}")
+        if connection.account in seen:
+            raise Problem((*at, "account"), f"expected one connection an account, {connection.account!r} has two")
+        seen.add(connection.account)
+        if (connection.keys_env is None) == (connection.keys_file is None):
+            raise Problem((*at, "keys_env"), "expected either keys_env or keys_file")
+    for name in names:
+        if name not in seen:
+            raise Problem(("live", "connections"), f"expected a connection of every account, found none of {name!r}")
 
 
 def _check_strategies(strategies: tuple[StrategySection, ...], directory: Path) -> None:

@@ -2,7 +2,7 @@
 
 from collections.abc import Sequence
 
-from adapters.configuration.breakers import add_breakers
+from adapters.configuration.breakers import add_breakers, add_reconciliation, needs_reconciliation
 from adapters.configuration.entries import add_entries
 from adapters.configuration.risk import add_account, add_book, add_instrument, check_allowed, check_one_money
 from adapters.configuration.rules import Layer, Rule, RuleList, Rules, Scope
@@ -42,6 +42,8 @@ def resolve_rules(file: File, accounts: Sequence[Account], instruments: Sequence
         BreakerScope.STRATEGY: [strategy.name for strategy in file.strategies],
     }
     add_breakers(rules, file.breakers, names, instruments, file.run.timer_interval_ns > 0)
+    if needs_reconciliation(file):
+        add_reconciliation(rules, len(file.breakers))
     return Rules(tuple(rules.rules), tuple(zones))
 
 

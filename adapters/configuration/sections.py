@@ -7,6 +7,7 @@ from typing import Annotated, Any, Literal
 from pydantic import BeforeValidator, Field, model_validator
 
 from adapters.configuration.fields import Count, Flag, Fraction, NotNegative, Positive, Ppm, Section, Span, Text
+from adapters.configuration.live_section import LiveSection
 from adapters.configuration.profiles import PROFILES, with_profile
 from adapters.configuration.rule_sections import (
     AccountRiskSection,
@@ -194,3 +195,4 @@ class File(Section):
     transport: TransportSection | None = None
     breakers: tuple[BreakerSection, ...] = ()
     changes: tuple[ChangeSection, ...] = ()
+    live: LiveSection | None = None

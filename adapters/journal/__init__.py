@@ -15,9 +15,10 @@ from adapters.journal.integrity import IntegrityReport, check
 from adapters.journal.journal import JournalReader, JournalWriter
 from adapters.journal.lmdb_journal import append_journal, create_journal, read_journal
 from adapters.journal.memory_journal import MemoryJournal
-from adapters.journal.port import Block, Durability, Manifest, Snapshot
+from adapters.journal.port import NO_STATE_DIGEST, Block, Durability, Manifest, Snapshot
 
 __all__ = [
+    "NO_STATE_DIGEST",
     "AccountDocument",
     "Block",
     "BlockBuffer",

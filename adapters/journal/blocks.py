@@ -19,6 +19,11 @@ NO_DOCUMENTS = bytes(DIGEST_BYTES)
 _HEADER = struct.Struct("<32s8sIIqqqqqq32s32s32s")
 HEADER_BYTES = _HEADER.size
 ALIGNMENT_BYTES = 64
+# A live block is made within some microseconds, and views of records take one each: these read plain words.
+assert EVENT.fields is not None and COMMAND.fields is not None
+_TIME, _TIME_BYTE = struct.Struct("<q"), EVENT.fields["ts_ns"][1]
+_SEQ_WORD, _SEQ_REST = divmod(COMMAND.fields["seq"][1], 8)
+assert _SEQ_REST == 0
 assert HEADER_BYTES % ALIGNMENT_BYTES == 0, "events stay aligned behind the header"
 
 
@@ -61,8 +66,10 @@ def seal_block(
     documents_hash: bytes,
 ) -> memoryview:
     """Write the header of a block of so many events before its records, with its hash; the view of its bytes."""
-    times = value[HEADER_BYTES : HEADER_BYTES + events * EVENT_BYTES].view(EVENT)["ts_ns"]
-    header = _HEADER.pack(
+    data = value.data
+    _HEADER.pack_into(
+        data,
+        0,
         bytes(DIGEST_BYTES),
         MAGIC,
         FORMAT_VERSION,
@@ -71,15 +78,14 @@ def seal_block(
         (len(value) - HEADER_BYTES) // DECISION_BYTES - events,
         first_seq,
         documents_count,
-        int(times[0]),
-        int(times[-1]),
+        *_TIME.unpack_from(data, HEADER_BYTES + _TIME_BYTE),
+        *_TIME.unpack_from(data, HEADER_BYTES + (events - 1) * EVENT_BYTES + _TIME_BYTE),
         previous_hash,
         documents_hash,
         state_digest,
     )
-    value[:HEADER_BYTES] = np.frombuffer(header, np.uint8)
-    value[:DIGEST_BYTES] = np.frombuffer(digest(value[DIGEST_BYTES:].data), np.uint8)
-    return value.data
+    data[:DIGEST_BYTES] = digest(data[DIGEST_BYTES:])
+    return data
 
 
 def decode_block(value: Bytes, verified: bool = True) -> Block:
@@ -154,9 +160,9 @@ def check_records(first_seq: int, events: Bytes, decisions: Bytes) -> int:
     if len(events) == 0:
         raise ValueError("events: a block has at least one event")
     last_seq = first_seq + len(events) // EVENT_BYTES - 1
-    decided = decisions.view(COMMAND)["seq"]
-    if len(decided):
-        if np.any(decided[1:] < decided[:-1]):
+    if len(decisions):
+        decided = decisions.view(np.int64)[_SEQ_WORD :: DECISION_BYTES // 8]
+        if len(decided) > 1 and (decided[1:] < decided[:-1]).any():
             raise ValueError("decisions: their sequence numbers go back, expected the order of the events")
         if decided[0] < first_seq or decided[-1] > last_seq:
             found, expected = f"{decided[0]} to {decided[-1]}", f"{first_seq} to {last_seq}"

@@ -379,6 +379,8 @@ def _check_snapshot(view: View, manifest: Manifest, snapshot: Snapshot) -> None:
 
 def _sealed_documents(first_seq: int, events: Bytes, documents: Mapping[int, Document]) -> list[tuple[int, bytes]]:
     """The documents as stored, in order. Raises `ValueError` for one that its event does not name."""
+    if not documents:
+        return []
     sealed = []
     words = events.view(EVENT)["ts_exchange_ns"]
     for seq in sorted(documents):

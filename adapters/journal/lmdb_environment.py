@@ -198,8 +198,19 @@ class Environment:
 
     def _grow(self) -> None:
         map_bytes = 2 * self._lmdb.info()["map_size"]
+        self._check_room(map_bytes)
         with self._gate.alone():
             self._lmdb.set_mapsize(map_bytes)
+
+    def _check_room(self, map_bytes: int) -> None:
+        """LMDB gives its map up before it asks for a larger one, and cannot go on where it gets none."""
+        try:
+            mmap.mmap(-1, map_bytes, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ).close()
+        except (OSError, OverflowError) as error:
+            raise UserError(
+                f"{self.folder}: the journal's map is full and cannot grow to {map_bytes >> 20} MiB; expected as much "
+                "address space; everything committed so far is intact"
+            ) from error
 
     def _commit(self, changes: Sequence[Change]) -> None:
         with self._lmdb.begin(write=True, buffers=True) as transaction:
@@ -215,7 +226,7 @@ class Environment:
         is_full = number in (errno.ENOSPC, errno.EDQUOT) or shutil.disk_usage(self.folder).free < size
         if is_full:
             return UserError(f"{self.folder}: the disk is full; everything committed so far is intact")
-        return UserError(f"{self.folder}: cannot be written: {error}")
+        return UserError(f"{self.folder}: cannot be written: {error}; everything committed so far is intact")
 
 
 def enter(folder: Path, access: Access) -> Environment:

@@ -18,6 +18,8 @@ from adapters.errors import JournalDamaged
 
 FORMAT_VERSION = 1
 DIGEST_BYTES = 32
+# The state digest of a block that states none: live, hashing the state takes longer than all else of a small block.
+NO_STATE_DIGEST = bytes(DIGEST_BYTES)
 
 Bytes = NDArray[np.uint8]
 

@@ -162,7 +162,7 @@ def _other_price(events: Any, decisions: Any, digest: bytes) -> Any:
         (_other_quantity, "decision"),
         (lambda events, decisions, digest: (events, decisions[:-64], digest), "decision"),
         (lambda events, decisions, digest: (events, np.concatenate([decisions, decisions[-64:]]), digest), "decision"),
-        (lambda events, decisions, digest: (events, decisions, bytes(32)), "state digest"),
+        (lambda events, decisions, digest: (events, decisions, bytes([1]) * 32), "state digest"),
         (_other_price, "state digest"),
     ],
     ids=["another quantity", "a decision less", "a decision more", "another digest", "another price"],

@@ -12,7 +12,8 @@ CLOSED = {S.FILLED, S.CANCELED, S.REJECTED, S.EXPIRED}
 # What may happen to an order, and what it is then; an order that has fills is PARTIALLY_FILLED where ACCEPTED is
 # written. What is not written is refused: the order stays as it is, and the attempt is counted.
 LIFE: dict[str, dict[S, S]] = {
-    "sent": {S.PENDING: S.SENT},
+    # That it was sent may be told after a cancel was asked for, or after it had no answer.
+    "sent": {S.PENDING: S.SENT, S.PENDING_CANCEL: S.PENDING_CANCEL, S.UNKNOWN: S.UNKNOWN},
     "accepted": {
         S.PENDING: S.ACCEPTED,
         S.SENT: S.ACCEPTED,
@@ -25,6 +26,8 @@ LIFE: dict[str, dict[S, S]] = {
     "rejected": {
         S.PENDING: S.REJECTED,
         S.SENT: S.REJECTED,
+        # A refused cancel made it look accepted, and the exchange has never seen it.
+        S.ACCEPTED: S.REJECTED,
         S.PENDING_CANCEL: S.REJECTED,
         S.UNKNOWN: S.REJECTED,
         S.REJECTED: S.REJECTED,

@@ -21,7 +21,7 @@ def _maker(name: str) -> ModuleType:
     return module
 
 
-@pytest.mark.parametrize("name", ["make_reasons", "make_records"])
+@pytest.mark.parametrize("name", ["make_metrics", "make_reasons", "make_records"])
 def test_page_is_up_to_date(name: str) -> None:
     made = _maker(name)
     assert made.PAGE.read_text(encoding="utf-8") == made.page(), f"run: python -m docs.{name}"

@@ -13,14 +13,21 @@ from hypothesis import strategies as st
 
 from adapters.configuration import Configuration, parse_configuration
 from adapters.errors import UserError
-from adapters.journal import BreakerDocument, ConfigurationDocument, read_journal
+from adapters.journal import (
+    NO_STATE_DIGEST,
+    BreakerDocument,
+    ConfigurationDocument,
+    Manifest,
+    MemoryJournal,
+    read_journal,
+)
 from engine import rules
 from engine.kinds import EventKind, OrderStatus, Setting, TradingState
 from engine.records import CONFIGURATION, EVENT, QUOTE
 from engine.state import Limits
 from replay.backtest import run_backtest
 from replay.changes import with_changes, zone_changes, zone_offset_ns
-from replay.names import read_names
+from replay.names import configured_names, read_names
 from replay.opening import opening_events
 from replay.refold import Refold, refold
 from tests.twin.machine import SMALL_LIMITS, Machine
@@ -285,3 +292,15 @@ def test_a_market_without_changes_is_passed_on_as_it_is() -> None:
     text = "\n".join(line for line in text.splitlines() if not line.startswith(("days", "from", "to =", "zone")))
     market: Iterator[np.ndarray] = iter([quotes("2018-01-02T08:00:00")])
     assert with_changes(parse_configuration(text, full.PATH), market, 0) is market
+
+
+def test_a_configuration_gives_the_names_that_its_tape_will() -> None:
+    given = configuration()
+    events, documents = opening_events(given, START_NS)
+    journal = MemoryJournal()
+    manifest = Manifest(
+        journal_id="0" * 32, engine_version="", layout={}, configuration_hash="", mode="live", created_ns=0
+    )
+    with journal.create(manifest) as writer:
+        writer.append(events, events[:0], NO_STATE_DIGEST, documents)
+    assert configured_names(given) == read_names(journal.read())

@@ -1,0 +1,118 @@
+"""What exchanges say of orders, trades and holdings, in the units of the tape, before it goes to the inbox."""
+
+from dataclasses import dataclass
+from typing import NamedTuple
+
+from engine.kinds import EventKind
+from engine.reasons import Reason
+
+
+class OwnTrade(NamedTuple):
+    """An own trade as the tape has it. `fee` is positive where it was paid, `flags` are FillFlags."""
+
+    order: int
+    instrument: int
+    trade_id: int
+    price_ticks: int
+    quantity_lots: int
+    fee: int
+    flags: int
+    ts_ns: int
+
+
+class FoundOrder(NamedTuple):
+    """What an exchange says of an order now; `order` is 0 where it is not of this tape, and then it has no terms here.
+
+    `kind` is how it is put on the tape: a filled one was accepted, and amended to what it was filled with.
+    `filled_lots` is None where the exchange does not say it and the order's trades have to. `price_ticks` is its
+    limit, or its trigger where it has no limit; 0 where it has neither or where the market moves it.
+    """
+
+    order: int
+    instrument: int
+    exchange_order_id: int
+    kind: EventKind
+    reason: Reason
+    ts_ns: int
+    is_open: bool
+    left_lots: int = 0
+    price_ticks: int = 0
+    filled_lots: int | None = None
+    is_conditional: bool = False
+
+
+class Amended(NamedTuple):
+    """What an order is after an amendment; `price_ticks` is its limit, or its trigger where it has no limit."""
+
+    quantity_lots: int
+    price_ticks: int
+
+
+class Held(NamedTuple):
+    """A position as the exchange has it: negative for a short."""
+
+    quantity_lots: int
+    entry_ticks: int = 0
+    mark_ticks: int = 0
+    unrealized_units: int = 0
+
+
+@dataclass(frozen=True, slots=True)
+class Holdings:
+    """An account's money and positions. Instruments that are not named are not held."""
+
+    total_units: int
+    available_units: int
+    positions: dict[int, Held]
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """Everything that `ask` puts, collected first so that it is put together or not at all.
+
+    `filled_lots` is of each order.
+    """
+
+    trades: list[OwnTrade]
+    orders: list[FoundOrder]
+    filled_lots: dict[int, int]
+    holdings: Holdings
+
+
+class Refused(Exception):
+    """The exchange would not do what was asked, and there is a name for why."""
+
+    def __init__(self, reason: Reason) -> None:
+        super().__init__(reason.name)
+        self.reason = reason
+
+
+class KnownOrders:
+    """Orders of this tape by the exchange's own ids, for messages that name them by nothing else, and back.
+
+    It holds the latest of them; what it does not hold can be asked for.
+    """
+
+    _ROOM = 1 << 16
+
+    def __init__(self) -> None:
+        self._orders: dict[tuple[int, int], int] = {}
+        self._ids: dict[int, int] = {}
+
+    def remember(self, instrument: int, exchange_order_id: int, order: int) -> None:
+        """`order` is 0 for one that is known not to be of this tape."""
+        if exchange_order_id:
+            self._orders[instrument, exchange_order_id] = order
+            self._ids[order] = exchange_order_id
+            if len(self._orders) > self._ROOM:
+                del self._orders[next(iter(self._orders))]
+            if len(self._ids) > self._ROOM:
+                del self._ids[next(iter(self._ids))]
+
+    def order(self, instrument: int, exchange_order_id: int) -> int | None:
+        """The order's number, 0 for one that is not ours, None where it is not known."""
+        return self._orders.get((instrument, exchange_order_id))
+
+    def exchange_order_id(self, order: int) -> int:
+        """The exchange's id for an order, 0 where it is not known."""
+        return self._ids.get(order, 0) if order else 0

@@ -1,0 +1,374 @@
+"""What all exchange clients do alike: commands out, questions answered, streams kept. Subclasses speak the wire.
+
+A subclass holds a ccxt.pro instance in `wire`, on which `Wire` goes before ccxt's own class.
+"""
+
+import asyncio
+import time
+import zlib
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Awaitable, Callable, Coroutine, Sequence
+from typing import Any, TypeVar
+
+from adapters.errors import UserError
+from adapters.exchanges.answers import Amended, Answers, FoundOrder, Held, Holdings, KnownOrders, OwnTrade, Refused
+from adapters.exchanges.inbox import Inbox
+from adapters.exchanges.markets import Market
+from adapters.exchanges.order_trades import OrderTrades
+from adapters.exchanges.port import Command, Connection, OrderQuestion
+from adapters.exchanges.questions import OVERLAP_NS, answers_of
+from adapters.exchanges.streams import Stream, Streams
+from adapters.exchanges.transport import Answered, Endpoint, failure_of
+from engine.kinds import DecisionKind, EventKind, RequestFailure
+from engine.reasons import Reason
+
+_NS_PER_S = 1_000_000_000
+_READS_MOST = 4
+_READ_BACKOFF_S = 0.25
+_READ_WAIT_MOST_S = 30.0
+_OPEN_TIMEOUT_S = 60.0
+
+Answer = TypeVar("Answer")
+
+
+class ExchangeClient(ABC):
+    """One account at one exchange; `counts` tells what was put aside, by name, for metrics."""
+
+    # How long after it was sent a request may still arrive.
+    in_flight_ns: int
+
+    def __init__(self, connection: Connection, inbox: Inbox, clock_ns: Callable[[], int] = time.time_ns) -> None:
+        self.connection = connection
+        self.account = connection.account
+        self.inbox = inbox
+        self.counts: Counter[str] = Counter()
+        self.markets: dict[int, Market] = {}
+        self.clock_ns = clock_ns
+        seed = zlib.crc32(f"{connection.ids.journal_id} {connection.account}".encode())
+        self.streams = Streams(inbox, connection.account, seed)
+        self._last_trade_ns = 0
+        self.orders = KnownOrders()
+        self.order_trades = OrderTrades()
+        # The last request about each order that is on its way: what follows on it waits.
+        self.on_their_way: dict[int, asyncio.Future[None]] = {}
+        # Orders that commands have been sent about since the questions were made up.
+        self.sent_while_asking: set[int] = set()
+        self._asking = asyncio.Lock()
+        self._reads_held_until_ns = 0
+        self._background: set[asyncio.Task[object]] = set()
+
+    # What a subclass knows of its exchange.
+
+    wire: Any
+
+    @abstractmethod
+    async def load(self) -> dict[int, Market]:
+        """The markets of the connection's instruments, compared with what the exchange lists. Raises UserError."""
+
+    @abstractmethod
+    def watches(self) -> dict[Stream, Callable[[], Awaitable[object]]]:
+        """How each stream is watched."""
+
+    @abstractmethod
+    async def place(self, market: Market, command: Command) -> int:
+        """Place an order; returns the exchange's id for it, 0 where it says none. Raises Refused."""
+
+    @abstractmethod
+    async def cancel(self, market: Market, command: Command) -> None:
+        """Cancel an order; that it is cancelled comes by the private stream. Raises Refused."""
+
+    @abstractmethod
+    async def amend(self, market: Market, command: Command) -> Amended:
+        """Change an order. Raises Refused."""
+
+    @abstractmethod
+    def meaning_of(self, error: Answered) -> Reason | RequestFailure:
+        """What an error that the exchange answered with says: why it refused, or that the outcome is not known."""
+
+    @abstractmethod
+    async def find_open(self) -> list[FoundOrder]:
+        """All open orders of the account on the connection's instruments; number 0 where they are not ours."""
+
+    @abstractmethod
+    async def find(self, market: Market, question: OrderQuestion) -> FoundOrder | None:
+        """One order that is not open, None where the exchange has never seen it."""
+
+    @abstractmethod
+    async def cancel_found(self, market: Market, found: FoundOrder) -> None:
+        """Cancel an order that the engine does not know of."""
+
+    @abstractmethod
+    async def trades_since(self, since_ns: int) -> list[OwnTrade]:
+        """Own trades of all instruments, oldest first."""
+
+    @abstractmethod
+    async def holdings(self) -> Holdings:
+        """The account's money and positions."""
+
+    # The port.
+
+    async def open(self) -> None:
+        try:
+            async with asyncio.timeout(_OPEN_TIMEOUT_S):
+                self.markets = await self._loaded()
+                self._last_trade_ns = self.clock_ns()
+                for stream, watch in self.watches().items():
+                    if self.connection.has_keys or stream != Stream.PRIVATE:
+                        self.streams.start(stream, watch)
+                await self.streams.all_up()
+        except UserError:
+            await self.close()
+            raise
+        except TimeoutError:
+            await self.close()
+            where = self.connection.endpoint or "the network"
+            raise UserError(
+                f"{self.connection.exchange}: no connection within {_OPEN_TIMEOUT_S:g} s ({where})"
+            ) from None
+
+    async def send(self, command: Command) -> None:
+        market = self.markets[command.instrument]
+        order = command.order
+        places = command.kind in (DecisionKind.PLACE_ORDER, DecisionKind.RELEASE_ORDER)
+        before = self.on_their_way.get(order)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.on_their_way[order] = done
+        self.sent_while_asking.add(order)
+        if places:
+            self.order_trades.began(order, self.clock_ns())
+        try:
+            if before is not None:
+                await before
+            if places:
+                await self._send_place(market, command)
+            elif command.kind == DecisionKind.CANCEL_ORDER:
+                await self._send_cancel(market, command)
+            else:
+                await self._send_amend(market, command)
+        finally:
+            done.set_result(None)
+            if self.on_their_way.get(order) is done:
+                del self.on_their_way[order]
+
+    async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
+        if not self.connection.has_keys:
+            return True
+        async with self._asking:
+            self.sent_while_asking = set(self.on_their_way)
+            try:
+                answers = await answers_of(self, orders, since_ns)
+            except Exception as error:
+                self._failed(error, Endpoint.READ)
+                return False
+            self._put(answers)
+            return True
+
+    async def close(self) -> None:
+        for task in self._background:
+            task.cancel()
+        await self.streams.close()
+        await self.wire.close()
+
+    # What subclasses use.
+
+    async def trades_from(self, from_ns: int) -> list[OwnTrade]:
+        """Own trades since a time of our clock, and orders' fills up to now. The exchange's clock may be behind."""
+        asked_ns = self.clock_ns()
+        trades = await self.trades_since(from_ns - OVERLAP_NS)
+        self.order_trades.take(trades, from_ns, asked_ns)
+        return trades
+
+    async def left_lots(self, command: Command) -> int:
+        """What is still to be filled of an order for it to have the command's quantity. Raises Refused."""
+        await self.trades_from(self.order_trades.known_until_ns(command.order))
+        left = command.quantity_lots - self.order_trades.filled_lots(command.order)
+        if left <= 0:
+            raise Refused(Reason.EXCHANGE_QUANTITY_BELOW_MINIMUM)
+        return left
+
+    def own_trade(self, trade: OwnTrade) -> None:
+        """An own trade from a stream."""
+        self._last_trade_ns = max(self._last_trade_ns, trade.ts_ns)
+        self._put_trade(trade)
+
+    async def private_is_up(self) -> None:
+        """The private stream is there: what was traded while it was not is asked for before that is said."""
+        attempt = self.streams.attempt(Stream.PRIVATE)
+        trades: list[OwnTrade] = []
+        if self.streams.is_back(Stream.PRIVATE):
+            try:
+                trades = await self.trades_since(self._last_trade_ns - OVERLAP_NS)
+            except Exception as error:
+                # It comes back without them, which the event says: the next question brings them.
+                self._failed(error, Endpoint.READ)
+        # It may have gone down again in the meantime.
+        if attempt == self.streams.attempt(Stream.PRIVATE):
+            for trade in trades:
+                self.own_trade(trade)
+            self.streams.came_up(Stream.PRIVATE)
+
+    def in_background(self, work: Coroutine[Any, Any, object]) -> None:
+        """Do something that a message calls for but cannot wait for."""
+        task = asyncio.create_task(work)
+        self._background.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[object]) -> None:
+        self._background.discard(task)
+        if not task.cancelled() and (error := task.exception()) is not None:
+            self._failed(error, Endpoint.READ)
+
+    def hold_reads(self, seconds: float) -> None:
+        """Ask nothing for a while: the exchange's own count of our requests is near its limit."""
+        until_ns = self.clock_ns() + int(min(seconds, _READ_WAIT_MOST_S) * _NS_PER_S)
+        self._reads_held_until_ns = max(self._reads_held_until_ns, until_ns)
+
+    async def read(self, request: Callable[[], Awaitable[Answer]]) -> Answer:
+        """A request that changes nothing: it is repeated a few times where it fails."""
+        for attempt in range(_READS_MOST):
+            held_ns = self._reads_held_until_ns - self.clock_ns()
+            if held_ns > 0:
+                await asyncio.sleep(held_ns / _NS_PER_S)
+            try:
+                return await request()
+            except Exception as error:
+                if attempt == _READS_MOST - 1 or isinstance(self.meaning(error), Reason):
+                    raise
+                retry_after_ms = failure_of(error)[2]
+                self.counts["reads repeated"] += 1
+                await asyncio.sleep(max(_READ_BACKOFF_S * 2**attempt, min(retry_after_ms / 1000, _READ_WAIT_MOST_S)))
+        raise AssertionError("the last attempt returns or raises")
+
+    # Commands.
+
+    async def _send_place(self, market: Market, command: Command) -> None:
+        reason = market.objection(command)
+        exchange_order_id = 0
+        if reason == Reason.NONE:
+            try:
+                exchange_order_id = await self.place(market, command)
+            except Exception as error:
+                refused = self._refusal(error, Endpoint.PLACE, command)
+                if refused is None:
+                    return
+                reason = refused
+        if reason == Reason.NONE:
+            self._report(EventKind.ORDER_ACCEPTED, command, exchange_order_id)
+        else:
+            self._report(EventKind.ORDER_REJECTED, command, reason=reason)
+
+    async def _send_cancel(self, market: Market, command: Command) -> None:
+        try:
+            await self.cancel(market, command)
+        except Exception as error:
+            refused = self._refusal(error, Endpoint.CANCEL, command)
+            if refused is not None:
+                self._report(EventKind.CANCEL_REJECTED, command, reason=refused)
+
+    async def _send_amend(self, market: Market, command: Command) -> None:
+        reason = market.objection(command)
+        amended = Amended(0, 0)
+        if reason == Reason.NONE:
+            try:
+                amended = await self.amend(market, command)
+            except Exception as error:
+                refused = self._refusal(error, Endpoint.AMEND, command)
+                if refused is None:
+                    return
+                reason = refused
+        if reason == Reason.NONE:
+            self.inbox.order_report(
+                EventKind.ORDER_AMENDED,
+                self.account,
+                market.number,
+                command.order,
+                quantity_lots=amended.quantity_lots,
+                price_ticks=amended.price_ticks,
+            )
+        else:
+            self._report(EventKind.CANCEL_REJECTED, command, reason=reason)
+
+    def meaning(self, error: BaseException) -> Reason | RequestFailure:
+        """Why the exchange refused what was asked, or how the request failed where it did not say."""
+        if isinstance(error, Refused):
+            return error.reason
+        failure = failure_of(error)[0]
+        if isinstance(error, Answered) and failure != RequestFailure.RATE_LIMITED:
+            return self.meaning_of(error)
+        return failure
+
+    def _refusal(self, error: Exception, endpoint: Endpoint, command: Command) -> Reason | None:
+        """Why the exchange refused; None, with REQUEST_FAILED put, where it did not say so."""
+        said = self.meaning(error)
+        if isinstance(said, Reason):
+            return said
+        self._failed(error, endpoint, command.order, command.instrument)
+        return None
+
+    def _failed(self, error: BaseException, endpoint: Endpoint, order: int = 0, instrument: int = 0) -> None:
+        said = self.meaning(error)
+        _, status, retry_after_ms = failure_of(error)
+        kind = RequestFailure.OTHER if isinstance(said, Reason) else said
+        self.counts[f"requests failed: {kind.name.lower()}"] += 1
+        self.inbox.request_failed(self.account, kind, order, status, retry_after_ms, int(endpoint), instrument)
+
+    def _report(
+        self, kind: EventKind, command: Command, exchange_order_id: int = 0, reason: Reason = Reason.NONE
+    ) -> None:
+        self.inbox.order_report(kind, self.account, command.instrument, command.order, exchange_order_id, reason)
+
+    async def _loaded(self) -> dict[int, Market]:
+        while True:
+            try:
+                return await self.load()
+            except UserError:
+                raise
+            except Exception as error:
+                if isinstance(self.meaning(error), Reason):
+                    raise self._not_let_in() from None
+                self._failed(error, Endpoint.READ)
+                await asyncio.sleep(1)
+
+    def _not_let_in(self) -> UserError:
+        return UserError(f"{self.connection.exchange}: it refused the first request: check the account's keys")
+
+    def _put(self, answers: Answers) -> None:
+        for trade in answers.trades:
+            self._last_trade_ns = max(self._last_trade_ns, trade.ts_ns)
+            self._put_trade(trade)
+        for order in answers.orders:
+            self._put_found(order, answers.filled_lots[order.order])
+        holdings = answers.holdings
+        self.inbox.balance(self.account, holdings.total_units, holdings.available_units)
+        for instrument in self.markets:
+            self.inbox.position(self.account, instrument, *holdings.positions.get(instrument, Held(0)))
+
+    def _put_found(self, found: FoundOrder, filled_lots: int) -> None:
+        """What an order is, and its terms where it is open or filled."""
+        is_filled = found.kind == EventKind.ORDER_ACCEPTED and not found.is_open
+        who = self.account, found.instrument, found.order, found.exchange_order_id
+        if not is_filled:
+            self.inbox.order_report(found.kind, *who, found.reason, ts_exchange_ns=found.ts_ns)
+        # What was read before a change is not its answer.
+        if is_filled or (found.is_open and found.order not in self.sent_while_asking):
+            self.inbox.order_report(
+                EventKind.ORDER_AMENDED,
+                *who,
+                quantity_lots=filled_lots + found.left_lots,
+                price_ticks=found.price_ticks,
+                ts_exchange_ns=found.ts_ns,
+            )
+
+    def _put_trade(self, trade: OwnTrade) -> None:
+        self.inbox.fill(
+            self.account,
+            trade.instrument,
+            trade.order,
+            trade.trade_id,
+            trade.price_ticks,
+            trade.quantity_lots,
+            trade.fee,
+            trade.flags,
+            trade.ts_ns,
+        )

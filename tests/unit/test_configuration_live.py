@@ -1,0 +1,100 @@
+"""The [live] section: whose exchange is which, keys, and the breaker that live trading has anyway."""
+
+import os
+from pathlib import Path
+
+import pytest
+
+from adapters.configuration import Configuration, parse_configuration
+from adapters.configuration.breakers import RECONCILIATION_NAME
+from adapters.configuration.live_section import ConnectionSection
+from adapters.errors import UserError
+from adapters.exchanges.keys import load_keys
+
+TEXT = """
+[run]
+name = "live"
+
+[[accounts]]
+name = "main"
+kind = "margin"
+currency = "USDT"
+balance = "0"
+
+[[instruments]]
+symbol = "BTC/USDT:USDT"
+account = "main"
+kind = "linear"
+tick_size = "0.1"
+lot_size = "0.001"
+"""
+CONNECTION = """
+[live]
+[[live.connections]]
+account = "main"
+exchange = "bitfinex"
+keys_env = "BFX"
+"""
+
+
+def loaded(text: str) -> Configuration:
+    return parse_configuration(TEXT + text, Path("live.toml"))
+
+
+def test_live_trading_has_a_breaker_for_what_differs_from_the_exchange() -> None:
+    assert loaded("").breakers == ()
+    assert loaded(CONNECTION).breakers == (RECONCILIATION_NAME,)
+    own = '[[breakers]]\nname = "mine"\ncondition = "reconciliation"\nlimit = "0.01"\nactions = ["kill_switch"]\n'
+    assert loaded(own + CONNECTION).breakers == ("mine",)
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        (CONNECTION.replace('"main"', '"mian"'), "live.connections[0].account: unknown account 'mian'"),
+        (CONNECTION.replace("bitfinex", "mtgox"), "live.connections[0].exchange"),
+        (CONNECTION.replace('keys_env = "BFX"', ""), "expected either keys_env or keys_file"),
+        (CONNECTION + 'keys_file = "keys.toml"\n', "expected either keys_env or keys_file"),
+        (CONNECTION + CONNECTION.replace("[live]", ""), "expected one connection an account, 'main' has two"),
+        ("[live]\nconnections = []\n", "live.connections"),
+        (CONNECTION + "metrics_port = 70000\n", "live.connections[0].metrics_port"),
+    ],
+)
+def test_what_is_wrong_is_one_line(text: str, message: str) -> None:
+    with pytest.raises(UserError) as refused:
+        loaded(text)
+    line = str(refused.value)
+    assert message.replace(" 'mian'", "") in line and "\n" not in line and line.startswith("live.toml:")
+
+
+def section(**keys: str) -> ConnectionSection:
+    return ConnectionSection.model_validate({"account": "main", "exchange": "bitfinex", **keys})
+
+
+def test_keys_from_the_environment() -> None:
+    environment = {"BFX_KEY": "k", "BFX_SECRET": "s"}
+    keys = load_keys(section(keys_env="BFX"), Path(), environment)
+    assert (keys.key, keys.secret, keys.wallet) == ("k", "s", "")
+    assert "'k'" not in repr(keys) and "'s'" not in repr(keys)
+    with pytest.raises(UserError, match="BFX_SECRET is missing"):
+        load_keys(section(keys_env="BFX"), Path(), {"BFX_KEY": "k"})
+
+
+def test_a_file_of_keys_is_for_its_owner_alone(tmp_path: Path) -> None:
+    file = tmp_path / "keys.toml"
+    file.write_text('key = "k"\nsecret = "s"\nwallet = "w"\n')
+    os.chmod(file, 0o600)
+    assert load_keys(section(keys_file="keys.toml"), tmp_path).wallet == "w"
+    os.chmod(file, 0o640)
+    with pytest.raises(UserError, match=r"others may read or write it .* expected chmod 600"):
+        load_keys(section(keys_file="keys.toml"), tmp_path)
+
+
+@pytest.mark.parametrize("text", ['key = "top-secret', 'key = "top-secret"\nsercet = "top-secret"', "key = 1"])
+def test_a_broken_file_of_keys_shows_none_of_it(tmp_path: Path, text: str) -> None:
+    file = tmp_path / "keys.toml"
+    file.write_text(text)
+    os.chmod(file, 0o600)
+    with pytest.raises(UserError) as refused:
+        load_keys(section(keys_file="keys.toml"), tmp_path)
+    assert "top-secret" not in str(refused.value) and refused.value.__cause__ is None
