@@ -14,6 +14,7 @@ from adapters.cli.console import (
     shown,
     tell,
 )
+from adapters.compile_cache import prepare
 from adapters.errors import Divergence
 from adapters.report.amounts import shown_time
 
@@ -31,6 +32,8 @@ Json = Mapping[str, Any]
 
 def backtest(path: Path, journal: Path | None, output: str) -> int:
     """Run the configuration at `path` and print its figures. Raises TapefoldError."""
+    # Before the configuration, whose rules are the engine's: else nothing that is compiled would be kept.
+    prepare()
     from adapters.configuration import load_configuration
 
     configuration = load_configuration(path)

@@ -485,3 +485,16 @@ def test_help_and_version_do_not_load_the_engine() -> None:
         )
         assert done.stdout.splitlines()[-1] == "0 False"
         assert word in done.stdout
+
+
+def test_what_is_compiled_for_a_backtest_is_kept(tmp_path: Path) -> None:
+    """The folder for it has to be named before the first kernel is imported, and a configuration imports some."""
+    code = (
+        "import sys; from pathlib import Path; from adapters.cli.backtesting import backtest; "
+        "from adapters.errors import UserError\n"
+        "try: backtest(Path('none.toml'), None, 'json')\n"
+        "except UserError: from engine import jit; sys.exit(0 if jit._CACHE else 1)"
+    )
+    environment = {**os.environ, "TAPEFOLD_CACHE": str(tmp_path)}
+    environment.pop("NUMBA_CACHE_DIR", None)
+    assert subprocess.run([sys.executable, "-c", code], cwd=ROOT, env=environment, timeout=60).returncode == 0
