@@ -9,7 +9,7 @@ from typing import Any
 
 from adapters.report.amounts import shown_amount
 
-COMPILING = "Compiling the engine for this machine, once; about half a minute, more on a busy machine."
+COMPILING = "Compiling the engine for this machine, once; less than a minute, more on a busy machine."
 _PIPE_COLUMNS = 400
 
 Progress = Callable[[int], None]
