@@ -86,6 +86,8 @@ def step_of_time(twin: Twin, choose: Choose) -> int:
     due = [breaker.due_ts_ns for breaker in twin.breakers.values()]
     due += [connection.until_ts_ns for connection in twin.connections.values()]
     due += [row.expire_ts_ns for row in twin.live_rows()]
+    due += [row.exit_due_ts_ns for row in twin.live_brackets()]
+    due += [left.due_ts_ns for left in twin.leftovers.values()]
     ahead = [time - twin.ts_ns for time in due if time > twin.ts_ns]
     if kind < 23 and ahead:
         return ahead[choose(len(ahead))] - (0, 0, 1)[choose(3)]

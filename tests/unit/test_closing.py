@@ -119,7 +119,7 @@ def test_a_closing_at_the_market_is_not_held_up_by_a_limit() -> None:
     assert tell(machine, FLATTEN) == [("cancel", 4)]
     assert tell(machine, fill(4, 4, 1050, SELL)) == []
     assert tell(machine, canceled(4)) == [("place", 5, "MARKET", -6, 0)], "and is not taken for an exit that failed"
-    assert row(machine).exit_replacements == 0
+    assert row(machine).exit_refusals == 0
     machine = plain_ready()
     tell(machine, signal(Action.BUY, 10), fill(1, 10))
     assert tell(machine, signal(Action.CLOSE, limit_ticks=1050)) == [("place", 2, "LIMIT", -10, 1050)]
