@@ -20,6 +20,7 @@ from engine.kinds import (
     Scope,
     Setting,
 )
+from engine.reasons import Reason
 from engine.rules import RuleTable
 from tests.twin.engine import Twin
 from tests.twin.events import event
@@ -200,6 +201,8 @@ def report(kind: EventKind) -> Callable[[Twin, Choose], Event]:
         terms = {}
         if kind == EventKind.ORDER_AMENDED:
             terms = {"quantity_lots": choose(14), "price_ticks": 95 + choose(10)}
+        elif kind == EventKind.ORDER_REJECTED:
+            terms = {"reason": (Reason.EXCHANGE_OTHER, Reason.EXCHANGE_ORDER_UNKNOWN)[choose(2)]}
         return event(kind, **terms, **_of(order, choose))
 
     return make
