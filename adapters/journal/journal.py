@@ -15,6 +15,7 @@ from adapters.journal.blocks import (
     Chain,
     aligned,
     check_records,
+    check_sequence,
     decode_block,
     documents_hash,
     seal_block,
@@ -115,7 +116,7 @@ class JournalWriter:
         of the event that carries their `document_hash`. Raises `ValueError` for records that cannot be a block and
         `UserError` where the disk is full.
         """
-        check_records(self.next_seq, events, decisions)
+        check_records(events, decisions)
         events_count, decisions_count = len(events) // EVENT_BYTES, len(decisions) // DECISION_BYTES
         buffer = BlockBuffer(events_count, decisions_count)
         buffer.events[:] = events
@@ -132,11 +133,10 @@ class JournalWriter:
     ) -> int:
         """As `append`, for the first so many records of a buffer, which are stored as they lie there."""
         first_seq = self.next_seq
-        records = buffer.events[: events * EVENT_BYTES], buffer.decisions[: decisions * DECISION_BYTES]
-        last_seq = check_records(first_seq, *records)
+        last_seq = check_sequence(first_seq, events, buffer.decisions[: decisions * DECISION_BYTES])
         if len(state_digest) != DIGEST_BYTES:
             raise ValueError(f"state_digest: has {len(state_digest)} bytes, expected {DIGEST_BYTES}")
-        sealed = _sealed_documents(first_seq, records[0], documents)
+        sealed = _sealed_documents(first_seq, buffer.events[: events * EVENT_BYTES], documents)
         hashes = documents_hash([(seq, value[:DIGEST_BYTES]) for seq, value in sealed])
         value = seal_block(
             buffer.close_up(events, decisions), first_seq, events, state_digest, self._head.hash, len(sealed), hashes

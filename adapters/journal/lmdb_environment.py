@@ -122,7 +122,6 @@ class Environment:
 
     def write(self, changes: Sequence[Change]) -> None:
         """Commit all changes or none, growing the map as it takes. Raises `UserError` where the disk is full."""
-        size = TREE_BYTES + sum(len(value) + PAGE_BYTES for _, _, value in changes if value is not None)
         while True:
             try:
                 self._commit(changes)
@@ -130,6 +129,7 @@ class Environment:
                 self._grow()
                 continue
             except (OSError, lmdb.Error) as error:
+                size = TREE_BYTES + sum(len(value) + PAGE_BYTES for _, _, value in changes if value is not None)
                 raise self._write_failure(error, size) from error
             return
 

@@ -315,15 +315,15 @@ def test_told_to_stop_twice_it_does_not_wait_for_answers(world: World, monkeypat
             await never.wait()
 
         monkeypatch.setattr(daemon.exchanges[0], "send", silent)
-        while not daemon._last_request:
+        while not daemon._requests:
             await trade(world, 1)
         daemon.stop()
         await asyncio.sleep(0.05)
-        assert daemon._last_request, "the first time it waits"
+        assert daemon._requests, "the first time it waits"
 
     # `lived` tells it the second time.
     daemon, _ = lived(world, use)
-    assert not daemon._last_request
+    assert not daemon._requests
     assert np.concatenate(sound_tape(world.folder))["kind"][-1] == EventKind.CONNECTION_LOST
     goes_on(world)
 
