@@ -6,7 +6,9 @@ is true there; nothing is sent before the first answers are on the tape.
 """
 
 import asyncio
+import gc
 import logging
+import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
@@ -29,6 +31,8 @@ log = logging.getLogger("tapefold.live")
 _BATCH_EVENTS = 4_096
 # Market data that caused nothing waits at most so long for its commit.
 _COMMIT_WITHIN_S = 0.05
+# What a commit needs is kept in the processor's caches by rehearsing it so often while events come.
+_REHEARSE_EVERY_S = 0.002
 # An order without an answer is asked about after so long, and then again and again.
 _UNKNOWN_ASKED_EVERY_S = 2.0
 _ASK_AGAIN_S = (0.5, 1.0, 2.0, 5.0)
@@ -88,13 +92,14 @@ class Daemon:
     _came_back: asyncio.Queue[tuple[int, int]] = field(default_factory=asyncio.Queue)
     # Kinds and orders of what was taken and is not committed, kept where a test waits for one of them.
     _reports: list[tuple[int, int]] = field(default_factory=list)
-    # When the first event of the batch arrived, and how long after that its commands were handed over (0: none).
+    # When the first event of the batch arrived, and how long after that its commands were handed over.
     _batch_ts_ns: int = 0
-    _handed_after_ns: int = 0
-    # Runs while something is folded and not committed.
+    _handed_after_ns: int | None = None
+    # Runs while something may be folded and not committed; a commit in between leaves it as it is.
     _commit_timer: asyncio.TimerHandle | None = None
     _commit_is_due: bool = False
     _snapshot_seq: int = 0
+    _rehearsal_due_s: float = 0.0
     _failure: BaseException | None = None
     _broken: bool = False
     _clock_steps_told: int = 0
@@ -122,6 +127,8 @@ class Daemon:
                 await self.operations.open(self.metrics_port)
             for exchange in self.exchanges.values():
                 await self._unless_stopped(exchange.open())
+            # What is there now stays. Python would look through all of it now and then, for some tenths of a second.
+            gc.freeze()
             await self._reconcile_first()
             tasks = self._tell_time(), self._ask_again(), self._ask_after_gaps(), self._reconcile()
             helpers += [asyncio.create_task(task) for task in tasks]
@@ -131,6 +138,7 @@ class Daemon:
         except Exception as failure:
             self._fail(failure)
         finally:
+            gc.unfreeze()
             for helper in helpers:
                 helper.cancel()
         await asyncio.gather(*helpers, return_exceptions=True)
@@ -287,6 +295,7 @@ class Daemon:
                 if helper.done():
                     helper.result()
             if len(self.inbox) == 0:
+                self._stay_warm()
                 await self.inbox.arrival()
             if len(self.inbox) != 0:
                 self._take_batch()
@@ -296,13 +305,20 @@ class Daemon:
             await asyncio.sleep(0)
             self._tell_operations()
 
+    def _stay_warm(self) -> None:
+        """Go the way of a commit in vain: code and data that were not used for milliseconds are in no cache."""
+        now_s = time.monotonic()
+        if now_s >= self._rehearsal_due_s:
+            self._rehearsal_due_s = now_s + _REHEARSE_EVERY_S
+            self.session.rehearse()
+
     def _tell_operations(self) -> None:
         """Metrics, operators and the log come after the commands."""
         self._tell_clock()
         self.session.tell()
-        if self._handed_after_ns and self.operations is not None:
+        if self._handed_after_ns is not None and self.operations is not None:
             self.operations.metrics.observe_command(self._handed_after_ns / 1e9)
-        self._handed_after_ns = 0
+        self._handed_after_ns = None
 
     def _tell_clock(self) -> None:
         """Say once that the clock went back; how often it did is in the metrics."""
@@ -328,8 +344,10 @@ class Daemon:
             self._commit_timer = asyncio.get_running_loop().call_later(_COMMIT_WITHIN_S, self._commit_soon)
 
     def _commit_soon(self) -> None:
-        self._commit_is_due = True
-        self.inbox.wake()
+        self._commit_timer = None
+        if self.session.unwritten_events:
+            self._commit_is_due = True
+            self.inbox.wake()
 
     def _doubt(self, events: Bytes) -> None:
         """An exchange that does not know an order that is open here has ended it, and we have not heard how."""
@@ -345,9 +363,6 @@ class Daemon:
     def _flush(self) -> None:
         """Commit, and send what may be sent."""
         self._commit_is_due = False
-        if self._commit_timer is not None:
-            self._commit_timer.cancel()
-            self._commit_timer = None
         self.points.reach("before_append")
         try:
             due = self._snapshot_is_due()
@@ -448,7 +463,7 @@ class Daemon:
         """What is to be sent does not wait for a snapshot: a later commit will do."""
         due = self._snapshot_seq + self.snapshot_every_events
         is_due = self.snapshot_every_events > 0 and self.session.row.seq >= due
-        return is_due and self.session.unwritten_events > 0 and not self.session.has_commands
+        return is_due and self.session.unwritten_events > 0 and not (self._waiting or self.session.has_commands)
 
     def _keep_snapshot(self) -> None:
         """Of the state after the block that was just committed."""

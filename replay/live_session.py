@@ -52,6 +52,7 @@ _EVENTS_MAX = 8_192
 _DECISIONS_MAX = 8_192
 # Hashing the state takes longer than all else of a small block: it is stated at most so often.
 _DIGEST_EVERY_S = 1.0
+_REHEARSED_EVENTS_MAX = 64
 
 assert EVENT.fields is not None and COMMAND.fields is not None
 _KIND_BYTE = EVENT.fields["kind"][1]
@@ -260,6 +261,12 @@ class LiveSession:
         self._place.events = 0
         self._place.decisions = 0
         return commands
+
+    def rehearse(self) -> None:
+        """Go the way of `flush` up to the commit with what lies in the buffer. Nothing comes of it."""
+        assert self._journal is not None, "a journal is attached before anything is taken"
+        self._commands(1)
+        self._journal.rehearse(self._buffer, min(max(self._place.events, 1), _REHEARSED_EVENTS_MAX), 0)
 
     def _number_documents(self, events: int) -> None:
         """Signals and the simulated exchange's reports come between: which number an event has is seen at its place."""
