@@ -127,14 +127,20 @@ class ExchangeClient(ABC):
                 f"{self.connection.exchange}: no connection within {_OPEN_TIMEOUT_S:g} s ({where})"
             ) from None
 
-    async def send(self, command: Command) -> None:
+    def send(self, command: Command) -> Coroutine[Any, Any, None]:
+        # Its place among the requests about the order is taken now, and not when there is time to send it.
+        before = self.on_their_way.get(command.order)
+        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        self.on_their_way[command.order] = done
+        self.sent_while_asking.add(command.order)
+        return self._send(command, before, done)
+
+    async def _send(
+        self, command: Command, before: "asyncio.Future[None] | None", done: "asyncio.Future[None]"
+    ) -> None:
         market = self.markets[command.instrument]
         order = command.order
         places = command.kind in (DecisionKind.PLACE_ORDER, DecisionKind.RELEASE_ORDER)
-        before = self.on_their_way.get(order)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.on_their_way[order] = done
-        self.sent_while_asking.add(order)
         if places:
             self.order_trades.began(order, self.clock_ns())
         try:

@@ -305,6 +305,45 @@ def test_a_question_that_raises_stops_it(world: World, monkeypatch: pytest.Monke
     assert np.concatenate(sound_tape(world.folder))["kind"][-1] == EventKind.CONNECTION_LOST
 
 
+def test_what_is_doubted_is_asked_about_until_it_is_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "_UNKNOWN_ASKED_EVERY_S", 0.01)
+    asked: list[list[int]] = []
+
+    async def use(daemon: Daemon) -> None:
+        while not (open_orders := daemon.questions(0)):
+            await trade(world, 1)
+
+        async def ask(orders: Any, since_ns: int) -> bool:
+            asked.append([question.order for question in orders])
+            return len(asked) == 3
+
+        monkeypatch.setattr(daemon.exchanges[0], "ask", ask)
+        doubted = open_orders[0].order
+        daemon.inbox.order_report(EventKind.CANCEL_REJECTED, 0, 0, doubted, reason=Reason.EXCHANGE_ORDER_UNKNOWN)
+        await asyncio.sleep(0.5)
+        assert asked == [[doubted]] * 3, "twice there was no answer, and then there was one"
+
+    lived(world, use)
+
+
+def test_stopping_while_a_question_after_a_gap_has_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def use(daemon: Daemon) -> None:
+        async def ask(orders: Any, since_ns: int) -> bool:
+            # At once, and over and over: whoever asks without a pause never lets anybody else in.
+            questions.append(since_ns)
+            assert len(questions) < 100
+            return False
+
+        monkeypatch.setattr(daemon.exchanges[0], "ask", ask)
+        daemon.inbox.connection(EventKind.CONNECTION_RESTORED, 0, stream=0)
+        while not questions:
+            await trade(world, 1)
+
+    questions: list[int] = []
+    lived(world, use)
+    assert len(questions) <= 2
+
+
 def test_told_to_stop_twice_it_does_not_wait_for_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_module, "_LAST_ANSWERS_WITHIN_S", 1_000)
 
@@ -315,15 +354,15 @@ def test_told_to_stop_twice_it_does_not_wait_for_answers(world: World, monkeypat
             await never.wait()
 
         monkeypatch.setattr(daemon.exchanges[0], "send", silent)
-        while not daemon._last_request:
+        while not daemon._requests:
             await trade(world, 1)
         daemon.stop()
         await asyncio.sleep(0.05)
-        assert daemon._last_request, "the first time it waits"
+        assert daemon._requests, "the first time it waits"
 
     # `lived` tells it the second time.
     daemon, _ = lived(world, use)
-    assert not daemon._last_request
+    assert not daemon._requests
     assert np.concatenate(sound_tape(world.folder))["kind"][-1] == EventKind.CONNECTION_LOST
     goes_on(world)
 
