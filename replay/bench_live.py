@@ -124,6 +124,9 @@ class _Timed:
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         return await self._exchange.ask(orders, since_ns)
 
+    async def stand_down(self) -> bool:
+        return await self._exchange.stand_down()
+
     async def close(self) -> None:
         await self._exchange.close()
 

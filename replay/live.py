@@ -479,10 +479,20 @@ class Daemon:
         if requests and not self._broken:
             await asyncio.wait(requests, timeout=_LAST_ANSWERS_WITHIN_S)
         for account, exchange in self.exchanges.items():
+            # What ends for a reason leaves the dead-man switch to do its work.
+            if self._failure is None:
+                await self._stand_down(account, exchange)
             await self._close(account, exchange)
         if self.ready and not self._broken:
             self._mark(EventKind.CONNECTION_LOST)
             self.session.end(*self.inbox.take(len(self.inbox)))
+
+    async def _stand_down(self, account: int, exchange: Exchange) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_ANSWERS_WITHIN_S):
+                if await exchange.stand_down():
+                    return
+        log.warning("account %d: its dead-man switch has not been ended: its orders will be cancelled", account)
 
     async def _close(self, account: int, exchange: Exchange) -> None:
         try:

@@ -24,6 +24,9 @@ from engine.kinds import DecisionKind, EventKind, RequestFailure
 from engine.reasons import Reason
 
 _NS_PER_S = 1_000_000_000
+_NS_PER_MS = 1_000_000
+# So many within the time of a dead-man switch: one or two may fail.
+_SIGNS_OF_LIFE = 3
 _READS_MOST = 4
 _READ_BACKOFF_S = 0.25
 _READ_WAIT_MOST_S = 30.0
@@ -57,6 +60,7 @@ class ExchangeClient(ABC):
         self._asking = asyncio.Lock()
         self._reads_held_until_ns = 0
         self._background: set[asyncio.Task[object]] = set()
+        self._signs_of_life: asyncio.Task[object] | None = None
 
     # What a subclass knows of its exchange.
 
@@ -106,12 +110,17 @@ class ExchangeClient(ABC):
     async def holdings(self) -> Holdings:
         """The account's money and positions."""
 
+    async def cancel_all_after(self, after_ms: int) -> None:
+        """Have the exchange cancel all orders after so long, unless it is asked again; 0 for never. Raises Refused."""
+        raise NotImplementedError("the configuration knows which exchange has this")
+
     # The port.
 
     async def open(self) -> None:
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT_S):
                 self.markets = await self._loaded()
+                await self._arm_switch()
                 self._last_trade_ns = self.clock_ns()
                 for stream, watch in self.watches().items():
                     if self.connection.has_keys or stream != Stream.PRIVATE:
@@ -164,6 +173,17 @@ class ExchangeClient(ABC):
             self._put(answers)
             return True
 
+    async def stand_down(self) -> bool:
+        if self._signs_of_life is None:
+            return True
+        self._signs_of_life.cancel()
+        try:
+            await self.read(lambda: self.cancel_all_after(0))
+        except Exception as error:
+            self._failed(error, Endpoint.CANCEL)
+            return False
+        return True
+
     async def close(self) -> None:
         for task in self._background:
             task.cancel()
@@ -208,11 +228,12 @@ class ExchangeClient(ABC):
                 self.own_trade(trade)
             self.streams.came_up(Stream.PRIVATE)
 
-    def in_background(self, work: Coroutine[Any, Any, object]) -> None:
-        """Do something that a message calls for but cannot wait for."""
+    def in_background(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+        """Do something that nobody waits for."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._background.discard(task)
@@ -239,6 +260,28 @@ class ExchangeClient(ABC):
                 self.counts["reads repeated"] += 1
                 await asyncio.sleep(max(_READ_BACKOFF_S * 2**attempt, min(retry_after_ms / 1000, _READ_WAIT_MOST_S)))
         raise AssertionError("the last attempt returns or raises")
+
+    async def _arm_switch(self) -> None:
+        """Begin the dead-man switch where one is wanted that asks for signs of life. Raises UserError."""
+        after_ms = (self.connection.dead_man_switch_ns or 0) // _NS_PER_MS
+        while after_ms and self._signs_of_life is None:
+            try:
+                await self.cancel_all_after(after_ms)
+                self._signs_of_life = self.in_background(self._show_life(after_ms))
+            except Exception as error:
+                if isinstance(self.meaning(error), Reason):
+                    name = self.connection.exchange
+                    raise UserError(f"{name}: it refused this account the dead-man switch, expected none") from None
+                self._failed(error, Endpoint.CANCEL)
+                await asyncio.sleep(1)
+
+    async def _show_life(self, after_ms: int) -> None:
+        while True:
+            await asyncio.sleep(after_ms / 1000 / _SIGNS_OF_LIFE)
+            try:
+                await self.cancel_all_after(after_ms)
+            except Exception as error:
+                self._failed(error, Endpoint.CANCEL)
 
     # Commands.
 

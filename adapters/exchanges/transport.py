@@ -15,10 +15,10 @@ import orjson
 from ccxt.async_support.base.throttler import Throttler
 from ccxt.base.errors import BadResponse, BaseError, ExchangeNotAvailable, NetworkError, RequestTimeout
 
+from adapters.configuration.live_section import LOOPBACK
 from engine.kinds import RequestFailure
 
 _MS = 1000
-_LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 # How long an idle connection may say nothing before it is pinged; twice that without an answer, and it is dead.
 _PING_EVERY_MS = 10_000
 # Said of a websocket that ended without a word.
@@ -198,12 +198,12 @@ def point_to(wire: Any, endpoint: str) -> None:
     ccxt would merge addresses given to its constructor with its own: one forgotten leaf would be the real exchange.
     """
     parts = urlsplit(endpoint)
-    assert parts.scheme == "http" and parts.hostname in _LOOPBACK, "an endpoint is http:// and on this machine"
+    assert parts.scheme == "http" and parts.hostname in LOOPBACK, "an endpoint is http:// and on this machine"
     wire.urls["api"] = _rewritten(wire.urls["api"], parts.netloc, wire.hostname)
     for name in ("test", "demo"):
         wire.urls.pop(name, None)
     for address in _leaves(wire.urls["api"]):
-        assert urlsplit(address).hostname in _LOOPBACK, "every address is of this machine"
+        assert urlsplit(address).hostname in LOOPBACK, "every address is of this machine"
 
 
 def _rewritten(addresses: Any, netloc: str, hostname: str | None) -> Any:

@@ -49,6 +49,9 @@ class DirectExchange:
         self.core.market_listeners.append(self._on_market)
         self.core.private_listeners.append(self._on_private)
 
+    async def stand_down(self) -> bool:
+        return True
+
     async def close(self) -> None:
         self.deaf = True
 

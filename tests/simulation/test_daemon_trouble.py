@@ -63,6 +63,11 @@ class Witness(DirectExchange):
         self.slow = False
         self.raises: BaseException | None = None
         self.sent_before_failure = 0
+        self.stood_down = 0
+
+    async def stand_down(self) -> bool:
+        self.stood_down += 1
+        return True
 
     async def send(self, command: Command) -> None:
         self.sent.append(command)
@@ -284,9 +289,25 @@ def test_a_client_that_raises_stops_it_and_nothing_more_is_sent(world: World, fa
     with pytest.raises(type(failure), match="no such thing"):
         lived(world, use)
     assert len(witnesses[0].sent) == witnesses[0].sent_before_failure >= 1
+    assert witnesses[0].stood_down == 0, "the dead-man switch cancels what is left of a daemon in trouble"
     events = np.concatenate(sound_tape(world.folder))
     assert events["kind"][-1] == EventKind.CONNECTION_LOST
     goes_on(world)
+
+
+def test_one_that_is_stopped_ends_the_dead_man_switch(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async def refuse(daemon: Daemon) -> None:
+        async def stand_down() -> bool:
+            return False
+
+        daemon.exchanges[0].stand_down = stand_down  # type: ignore[method-assign]
+
+    _, witness = lived(world, trading(world, 20))
+    assert witness.stood_down == 1 and not caplog.records
+    with caplog.at_level(logging.WARNING, "tapefold.live"):
+        lived(world, refuse)
+    (record,) = caplog.records
+    assert "account 0: its dead-man switch has not been ended: its orders will be cancelled" in record.getMessage()
 
 
 def test_a_question_that_raises_stops_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:

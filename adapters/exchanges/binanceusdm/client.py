@@ -207,6 +207,12 @@ class BinanceUsdm(ExchangeClient):
                 raise
         return Amended(command.quantity_lots, command.limit_ticks or command.trigger_ticks)
 
+    async def cancel_all_after(self, after_ms: int) -> None:
+        """The exchange counts down for each instrument. Conditional orders are not among those that it cancels."""
+        for market in self.markets.values():
+            asked = {"symbol": market.market_id, "countdownTime": str(after_ms)}
+            await self.wire.fapiPrivatePostCountdownCancelAll(asked)
+
     def meaning_of(self, error: Answered) -> Reason | RequestFailure:
         said = json_of(error.answer)
         if isinstance(said, dict) and said.get("code") == CLOCK_WRONG:

@@ -37,6 +37,7 @@ _AMOUNT_STEP = "0.00000001"
 # Places in an order and in an answer to one.
 _ID = 0
 _ORDERS, _STATUS, _TEXT = 4, 6, 7
+_CANCEL_ON_CLOSE = 4
 _STREAM_OF = {
     "book": Stream.QUOTES,
     "trades": Stream.TRADES,
@@ -51,6 +52,12 @@ class _BitfinexWire(Wire, bitfinex):
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         self._one_at_a_time = asyncio.Lock()
+        self.cancels_on_close = False
+
+    async def authenticate(self, params: Any = None) -> Any:
+        """With the dead-man switch the exchange cancels all orders of the account when this connection ends."""
+        switch = {"dms": _CANCEL_ON_CLOSE} if self.cancels_on_close else {}
+        return await super().authenticate(switch | (params or {}))
 
     async def fetch2(
         self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
@@ -75,6 +82,7 @@ class Bitfinex(ExchangeClient):
         own = {"rateLimit": pace_ms, "tokenBucket": {"capacity": _BURST}}
         self.wire = _BitfinexWire(settings(keys.key, keys.secret, "", _TIMEOUT_MS, {}) | own)
         self.wire.has["fetchCurrencies"] = False
+        self.wire.cancels_on_close = connection.dead_man_switch_ns == 0
         if connection.endpoint:
             point_to(self.wire, connection.endpoint)
         self.wire.on_raw_message = self._on_message

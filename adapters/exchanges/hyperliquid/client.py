@@ -12,7 +12,7 @@ from ccxt.pro.hyperliquid import hyperliquid
 from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
 from adapters.exchanges.client import ExchangeClient
-from adapters.exchanges.hyperliquid.errors import only_status
+from adapters.exchanges.hyperliquid.errors import check, only_status
 from adapters.exchanges.hyperliquid.messages import NS_PER_MS, HyperliquidMessages
 from adapters.exchanges.hyperliquid.requests import SIGNIFICANT_DIGITS, wire_order
 from adapters.exchanges.hyperliquid.signing import QuickSigning
@@ -226,6 +226,12 @@ class Hyperliquid(ExchangeClient):
         signature = self.wire.sign_l1_action(action, nonce, None, expires)
         request = {"action": action, "nonce": nonce, "signature": signature, "expiresAfter": expires}
         return await self.wire.privatePostExchange(request)
+
+    async def cancel_all_after(self, after_ms: int) -> None:
+        action: dict[str, Any] = {"type": "scheduleCancel"}
+        if after_ms:
+            action["time"] = self.clock_ns() // NS_PER_MS + after_ms
+        check(await self._act(action))
 
     def meaning_of(self, error: Answered) -> Reason | RequestFailure:
         # Refusals of orders come with HTTP 200: an error is the server's own.

@@ -66,13 +66,18 @@ def state(status: str) -> tuple[EventKind, Reason, bool]:
     raise Unreadable(f"{status!r} is no status of an order")
 
 
-def only_status(answer: Any) -> dict[str, Any]:
-    """The status of the one order that an action was about. Raises Refused, or Answered where nobody looked at it."""
+def check(answer: Any) -> None:
+    """Raise Refused where a whole action was refused, or Answered where nobody looked at it."""
     if answer.get("status") != "ok":
         text = str(answer.get("response"))
         if _TOO_MANY in text.lower():
             raise Answered(429, 0, text)
         raise Refused(refusal(text))
+
+
+def only_status(answer: Any) -> dict[str, Any]:
+    """The status of the one order that an action was about. Raises Refused, or Answered where nobody looked at it."""
+    check(answer)
     status = answer["response"]["data"]["statuses"][0]
     if isinstance(status, dict) and "error" in status:
         raise Refused(refusal(str(status["error"])))
