@@ -121,6 +121,11 @@ class _Timed:
         self._handed.append((command.seq, time.time_ns()))
         await self._exchange.send(command)
 
+    async def send_all(self, commands: Sequence[Command]) -> None:
+        now_ns = time.time_ns()
+        self._handed.extend((command.seq, now_ns) for command in commands)
+        await self._exchange.send_all(commands)
+
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         return await self._exchange.ask(orders, since_ns)
 

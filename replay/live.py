@@ -11,6 +11,7 @@ import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
+from functools import partial
 from typing import Any, TypeVar
 
 import numpy as np
@@ -21,6 +22,7 @@ from adapters.journal import Document, JournalWriter
 from engine.kinds import DecisionKind, EventKind, OrderStatus
 from engine.reasons import Reason
 from engine.records import CONNECTION, EVENT, EVENT_BYTES, ORDER_REPORT
+from replay.batches import in_batches
 from replay.crash_points import CrashPoints
 from replay.live_session import Bytes, LiveSession
 from replay.operations import Operations
@@ -377,8 +379,11 @@ class Daemon:
         if not self.ready:
             self._waiting = commands
             return
-        for command in commands:
-            self._hand_over(command)
+        if len(commands) == 1:
+            self._hand_over(commands[0])
+        else:
+            for together in in_batches(commands, self._last_request):
+                self._hand_over_together(together)
         if commands and self.operations is not None:
             self.operations.metrics.observe_command((self.inbox.now_ns() - self._batch_ts_ns) / 1e9)
         if due:
@@ -405,6 +410,34 @@ class Daemon:
         task = asyncio.create_task(self._send(command, before))
         self._last_request[command.order] = task
         task.add_done_callback(lambda done: self._forget_request(command.order, done))
+
+    def _hand_over_together(self, commands: Sequence[Command]) -> None:
+        if len(commands) == 1 or not self.sends:
+            for command in commands:
+                self._hand_over(command)
+            return
+        self.figures.commands_sent += len(commands)
+        for command in commands:
+            self._note_sent(command)
+        task = asyncio.create_task(self._send_together(commands))
+        for command in commands:
+            self._last_request[command.order] = task
+            task.add_done_callback(partial(self._forget_request, command.order))
+
+    async def _send_together(self, commands: Sequence[Command]) -> None:
+        if self._failure is not None:
+            return
+        for command in commands:
+            self.points.reach("before_send")
+            if command.kind == DecisionKind.CANCEL_ORDER:
+                self.points.reach("before_cancel")
+        try:
+            await self.exchanges[commands[0].account].send_all(commands)
+        except Exception as failure:
+            log.error("sending orders failed: %s", type(failure).__name__)
+            self._fail(failure)
+        for _ in commands:
+            self.points.reach("after_send")
 
     def _note_sent(self, command: Command) -> None:
         if command.kind in (DecisionKind.PLACE_ORDER, DecisionKind.RELEASE_ORDER):

@@ -18,9 +18,10 @@ from adapters.exchanges.markets import Market
 from adapters.exchanges.order_trades import OrderTrades
 from adapters.exchanges.port import Command, Connection, OrderQuestion
 from adapters.exchanges.questions import OVERLAP_NS, answers_of
+from adapters.exchanges.sending import Sending
 from adapters.exchanges.streams import Stream, Streams
 from adapters.exchanges.transport import Answered, Endpoint, failure_of
-from engine.kinds import DecisionKind, EventKind, RequestFailure
+from engine.kinds import EventKind, RequestFailure
 from engine.reasons import Reason
 
 _NS_PER_S = 1_000_000_000
@@ -40,6 +41,8 @@ class ExchangeClient(ABC):
 
     # How long after it was sent a request may still arrive.
     in_flight_ns: int
+    # So many orders go in one request.
+    batch_most: int
 
     def __init__(self, connection: Connection, inbox: Inbox, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self.connection = connection
@@ -57,6 +60,7 @@ class ExchangeClient(ABC):
         self.on_their_way: dict[int, asyncio.Future[None]] = {}
         # Orders that commands have been sent about since the questions were made up.
         self.sent_while_asking: set[int] = set()
+        self._sending = Sending(self)
         self._asking = asyncio.Lock()
         self._reads_held_until_ns = 0
         self._background: set[asyncio.Task[object]] = set()
@@ -85,6 +89,22 @@ class ExchangeClient(ABC):
     @abstractmethod
     async def amend(self, market: Market, command: Command) -> Amended:
         """Change an order. Raises Refused."""
+
+    @abstractmethod
+    def batch_of(self, command: Command) -> int | None:
+        """What commands have in common that can go in one request, None for one that has to go alone."""
+
+    @abstractmethod
+    async def order_body(self, market: Market, command: Command) -> Any:
+        """An order as a batch has it. Raises Refused."""
+
+    @abstractmethod
+    async def place_all(self, commands: Sequence[Command], bodies: Sequence[Any]) -> list[int | Exception]:
+        """Place orders in one request; of each the exchange's id, or why it was refused or is not known."""
+
+    @abstractmethod
+    async def cancel_all(self, commands: Sequence[Command]) -> list[Exception | None]:
+        """Cancel orders in one request; of each why it was refused or is not known."""
 
     @abstractmethod
     def meaning_of(self, error: Answered) -> Reason | RequestFailure:
@@ -137,28 +157,10 @@ class ExchangeClient(ABC):
             ) from None
 
     async def send(self, command: Command) -> None:
-        market = self.markets[command.instrument]
-        order = command.order
-        places = command.kind in (DecisionKind.PLACE_ORDER, DecisionKind.RELEASE_ORDER)
-        before = self.on_their_way.get(order)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.on_their_way[order] = done
-        self.sent_while_asking.add(order)
-        if places:
-            self.order_trades.began(order, self.clock_ns())
-        try:
-            if before is not None:
-                await before
-            if places:
-                await self._send_place(market, command)
-            elif command.kind == DecisionKind.CANCEL_ORDER:
-                await self._send_cancel(market, command)
-            else:
-                await self._send_amend(market, command)
-        finally:
-            done.set_result(None)
-            if self.on_their_way.get(order) is done:
-                del self.on_their_way[order]
+        await self._sending.send(command)
+
+    async def send_all(self, commands: Sequence[Command]) -> None:
+        await self._sending.send_all(commands)
 
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         if not self.connection.has_keys:
@@ -168,7 +170,7 @@ class ExchangeClient(ABC):
             try:
                 answers = await answers_of(self, orders, since_ns)
             except Exception as error:
-                self._failed(error, Endpoint.READ)
+                self.failed(error, Endpoint.READ)
                 return False
             self._put(answers)
             return True
@@ -180,7 +182,7 @@ class ExchangeClient(ABC):
         try:
             await self.read(lambda: self.cancel_all_after(0))
         except Exception as error:
-            self._failed(error, Endpoint.CANCEL)
+            self.failed(error, Endpoint.CANCEL)
             return False
         return True
 
@@ -221,7 +223,7 @@ class ExchangeClient(ABC):
                 trades = await self.trades_since(self._last_trade_ns - OVERLAP_NS)
             except Exception as error:
                 # It comes back without them, which the event says: the next question brings them.
-                self._failed(error, Endpoint.READ)
+                self.failed(error, Endpoint.READ)
         # It may have gone down again in the meantime.
         if attempt == self.streams.attempt(Stream.PRIVATE):
             for trade in trades:
@@ -238,7 +240,7 @@ class ExchangeClient(ABC):
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._failed(error, Endpoint.READ)
+            self.failed(error, Endpoint.READ)
 
     def hold_reads(self, seconds: float) -> None:
         """Ask nothing for a while: the exchange's own count of our requests is near its limit."""
@@ -272,7 +274,7 @@ class ExchangeClient(ABC):
                 if isinstance(self.meaning(error), Reason):
                     name = self.connection.exchange
                     raise UserError(f"{name}: it refused this account the dead-man switch, expected none") from None
-                self._failed(error, Endpoint.CANCEL)
+                self.failed(error, Endpoint.CANCEL)
                 await asyncio.sleep(1)
 
     async def _show_life(self, after_ms: int) -> None:
@@ -281,56 +283,15 @@ class ExchangeClient(ABC):
             try:
                 await self.cancel_all_after(after_ms)
             except Exception as error:
-                self._failed(error, Endpoint.CANCEL)
+                self.failed(error, Endpoint.CANCEL)
 
-    # Commands.
+    def report(
+        self, kind: EventKind, command: Command, exchange_order_id: int = 0, reason: Reason = Reason.NONE
+    ) -> None:
+        """What became of a command."""
+        self.inbox.order_report(kind, self.account, command.instrument, command.order, exchange_order_id, reason)
 
-    async def _send_place(self, market: Market, command: Command) -> None:
-        reason = market.objection(command)
-        exchange_order_id = 0
-        if reason == Reason.NONE:
-            try:
-                exchange_order_id = await self.place(market, command)
-            except Exception as error:
-                refused = self._refusal(error, Endpoint.PLACE, command)
-                if refused is None:
-                    return
-                reason = refused
-        if reason == Reason.NONE:
-            self._report(EventKind.ORDER_ACCEPTED, command, exchange_order_id)
-        else:
-            self._report(EventKind.ORDER_REJECTED, command, reason=reason)
-
-    async def _send_cancel(self, market: Market, command: Command) -> None:
-        try:
-            await self.cancel(market, command)
-        except Exception as error:
-            refused = self._refusal(error, Endpoint.CANCEL, command)
-            if refused is not None:
-                self._report(EventKind.CANCEL_REJECTED, command, reason=refused)
-
-    async def _send_amend(self, market: Market, command: Command) -> None:
-        reason = market.objection(command)
-        amended = Amended(0, 0)
-        if reason == Reason.NONE:
-            try:
-                amended = await self.amend(market, command)
-            except Exception as error:
-                refused = self._refusal(error, Endpoint.AMEND, command)
-                if refused is None:
-                    return
-                reason = refused
-        if reason == Reason.NONE:
-            self.inbox.order_report(
-                EventKind.ORDER_AMENDED,
-                self.account,
-                market.number,
-                command.order,
-                quantity_lots=amended.quantity_lots,
-                price_ticks=amended.price_ticks,
-            )
-        else:
-            self._report(EventKind.CANCEL_REJECTED, command, reason=reason)
+    # What failed.
 
     def meaning(self, error: BaseException) -> Reason | RequestFailure:
         """Why the exchange refused what was asked, or how the request failed where it did not say."""
@@ -341,25 +302,12 @@ class ExchangeClient(ABC):
             return self.meaning_of(error)
         return failure
 
-    def _refusal(self, error: Exception, endpoint: Endpoint, command: Command) -> Reason | None:
-        """Why the exchange refused; None, with REQUEST_FAILED put, where it did not say so."""
-        said = self.meaning(error)
-        if isinstance(said, Reason):
-            return said
-        self._failed(error, endpoint, command.order, command.instrument)
-        return None
-
-    def _failed(self, error: BaseException, endpoint: Endpoint, order: int = 0, instrument: int = 0) -> None:
+    def failed(self, error: BaseException, endpoint: Endpoint, order: int = 0, instrument: int = 0) -> None:
         said = self.meaning(error)
         _, status, retry_after_ms = failure_of(error)
         kind = RequestFailure.OTHER if isinstance(said, Reason) else said
         self.counts[f"requests failed: {kind.name.lower()}"] += 1
         self.inbox.request_failed(self.account, kind, order, status, retry_after_ms, int(endpoint), instrument)
-
-    def _report(
-        self, kind: EventKind, command: Command, exchange_order_id: int = 0, reason: Reason = Reason.NONE
-    ) -> None:
-        self.inbox.order_report(kind, self.account, command.instrument, command.order, exchange_order_id, reason)
 
     async def _loaded(self) -> dict[int, Market]:
         while True:
@@ -370,7 +318,7 @@ class ExchangeClient(ABC):
             except Exception as error:
                 if isinstance(self.meaning(error), Reason):
                     raise self._not_let_in() from None
-                self._failed(error, Endpoint.READ)
+                self.failed(error, Endpoint.READ)
                 await asyncio.sleep(1)
 
     def _not_let_in(self) -> UserError:

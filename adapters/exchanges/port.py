@@ -107,6 +107,10 @@ class Exchange(Protocol):
         """Send a command once; never again by itself. Puts ORDER_ACCEPTED, ORDER_REJECTED, CANCEL_REJECTED,
         ORDER_AMENDED, or REQUEST_FAILED where there is no answer, and then the order is unknown."""
 
+    async def send_all(self, commands: Sequence[Command]) -> None:
+        """The same of several commands about different orders, all to be placed or all to be cancelled, in as few
+        requests as the exchange has for them. Each order has an outcome of its own."""
+
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         """Ask what became of orders, for own trades since a time, open orders, balances and positions.
 

@@ -71,6 +71,10 @@ class DirectExchange:
             kind = EventKind.ORDER_REJECTED if placing else EventKind.CANCEL_REJECTED
             self._report(kind, command.order, command.instrument, answer.reason)
 
+    async def send_all(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            await self.send(command)
+
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         self.core.pass_time()
         for trade in self.customer.trades(since_ns=since_ns):

@@ -2,13 +2,14 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ccxt.pro.binanceusdm import binanceusdm
 
 from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
+from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.binanceusdm.errors import CLOCK_WRONG, is_unchanged, meaning
 from adapters.exchanges.binanceusdm.messages import NS_PER_MS, BinanceMessages, end_of, fill_flags
 from adapters.exchanges.binanceusdm.requests import conditional, ordinary
@@ -19,10 +20,11 @@ from adapters.exchanges.port import Command, Connection, ExchangeInstrument, Ord
 from adapters.exchanges.scales import Scale
 from adapters.exchanges.streams import Stream
 from adapters.exchanges.transport import Answered, Wire, json_of, point_to, settings
-from engine.kinds import EventKind, OrderType, RequestFailure
+from engine.kinds import DecisionKind, EventKind, OrderType, RequestFailure
 from engine.reasons import Reason
 
 _RECEIVE_WINDOW_MS = 5_000
+_HTTP_OK = 200
 _TIMEOUT_MS = 10_000
 # Half of the hour that a listen key lives.
 _LISTEN_KEY_REFRESH_S = 1_800
@@ -41,7 +43,7 @@ _OPEN = frozenset(("NEW", "PARTIALLY_FILLED", "TRIGGERING"))
 
 
 class _BinanceWire(Wire, binanceusdm):
-    order_paths = frozenset(("order", "algoOrder"))
+    order_paths = frozenset(("order", "algoOrder", "batchOrders"))
 
     def watch_multiple(
         self, url: str, message_hashes: Any, message: Any = None, subscribe_hashes: Any = None, subscription: Any = None
@@ -55,6 +57,7 @@ class BinanceUsdm(ExchangeClient):
     """One account at Binance USD-M futures, in one-way position mode."""
 
     # Binance refuses a request that arrives later than its receive window.
+    batch_most = 5
     in_flight_ns = (_RECEIVE_WINDOW_MS + 1_000) * NS_PER_MS
 
     def __init__(self, connection: Connection, inbox: Inbox, clock_ns: Callable[[], int] = time.time_ns) -> None:
@@ -151,11 +154,37 @@ class BinanceUsdm(ExchangeClient):
         client_id = self.connection.ids.binance(command.order)
         if command.order_type in CONDITIONAL:
             answer = await self.wire.fapiPrivatePostAlgoOrder(conditional(market, command, client_id))
+            check_id(client_id, answer["clientAlgoId"])
             return int(answer["algoId"])
-        answer = await self.wire.fapiPrivatePostOrder(ordinary(market, command, client_id))
+        return self._taken(command, await self.wire.fapiPrivatePostOrder(ordinary(market, command, client_id)))
+
+    def _taken(self, command: Command, answer: Any) -> int:
+        check_id(self.connection.ids.binance(command.order), answer["clientOrderId"])
         exchange_order_id = int(answer["orderId"])
-        self.orders.remember(market.number, exchange_order_id, command.order)
+        self.orders.remember(command.instrument, exchange_order_id, command.order)
         return exchange_order_id
+
+    def batch_of(self, command: Command) -> int | None:
+        """Conditional orders have no batches; cancels go by instrument."""
+        if command.order_type in CONDITIONAL:
+            return None
+        return command.instrument if command.kind == DecisionKind.CANCEL_ORDER else 0
+
+    async def order_body(self, market: Market, command: Command) -> Any:
+        return ordinary(market, command, self.connection.ids.binance(command.order))
+
+    async def place_all(self, commands: Sequence[Command], bodies: Sequence[Any]) -> list[int | Exception]:
+        answer = await self.wire.fapiPrivatePostBatchOrders({"batchOrders": list(bodies)})
+        return each_of(commands, answer, lambda command, said: self._taken(command, _unless_error(said)))
+
+    async def cancel_all(self, commands: Sequence[Command]) -> list[Exception | None]:
+        names = [self.connection.ids.binance(command.order) for command in commands]
+        symbol = self.markets[commands[0].instrument].market_id
+        answer = await self.wire.fapiPrivateDeleteBatchOrders({"symbol": symbol, "origclientorderidlist": names})
+        return each_of(commands, answer, self._cancelled)
+
+    def _cancelled(self, command: Command, said: Any) -> None:
+        check_id(self.connection.ids.binance(command.order), _unless_error(said)["clientOrderId"])
 
     async def cancel(self, market: Market, command: Command) -> None:
         client_id = self.connection.ids.binance(command.order)
@@ -200,10 +229,10 @@ class BinanceUsdm(ExchangeClient):
             except Exception as error:
                 said = self.meaning(error)
                 if isinstance(said, Reason):
-                    self._report(EventKind.ORDER_CANCELED, command, reason=said)
+                    self.report(EventKind.ORDER_CANCELED, command, reason=said)
                 else:
                     # The old one is gone, the new one may be there: that is to be asked.
-                    self._report(EventKind.CANCEL_REJECTED, command, reason=Reason.EXCHANGE_ORDER_UNKNOWN)
+                    self.report(EventKind.CANCEL_REJECTED, command, reason=Reason.EXCHANGE_ORDER_UNKNOWN)
                 raise
         return Amended(command.quantity_lots, command.limit_ticks or command.trigger_ticks)
 
@@ -358,6 +387,13 @@ class BinanceUsdm(ExchangeClient):
                 entry, mark = market.mark.nearest(row["entryPrice"]), market.mark.nearest(row["markPrice"])
                 held[market.number] = Held(lots, entry, mark, market.money.nearest(row["unRealizedProfit"]))
         return Holdings(total, available, held)
+
+
+def _unless_error(said: Any) -> Any:
+    """What a batch's answer says of one order. Raises Answered for an error."""
+    if "code" in said and "orderId" not in said:
+        raise Answered(_HTTP_OK, 0, said)
+    return said
 
 
 def _price_ticks(market: Market, order_type: Any, limit: Any, trigger: Any) -> int:

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,6 +10,7 @@ from ccxt.pro.bitfinex import bitfinex
 
 from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
+from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.bitfinex.errors import meaning, refusal
 from adapters.exchanges.bitfinex.messages import NS_PER_MS, BitfinexMessages
 from adapters.exchanges.bitfinex.requests import change, is_derivative, submission
@@ -35,7 +36,7 @@ _CLOCKS_APART_NS = 60_000_000_000
 _PRICE_DIGITS = 5
 _AMOUNT_STEP = "0.00000001"
 # Places in an order and in an answer to one.
-_ID = 0
+_ID, _CLIENT_ID = 0, 2
 _ORDERS, _STATUS, _TEXT = 4, 6, 7
 _CANCEL_ON_CLOSE = 4
 _STREAM_OF = {
@@ -47,7 +48,7 @@ _STREAM_OF = {
 
 
 class _BitfinexWire(Wire, bitfinex):
-    order_paths = frozenset(("auth/w/order/submit", "auth/w/order/update", "auth/w/order/cancel"))
+    order_paths = frozenset(f"auth/w/order/{name}" for name in ("submit", "update", "cancel", "multi"))
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
@@ -73,6 +74,7 @@ class Bitfinex(ExchangeClient):
     """One account at Bitfinex: derivatives, or what is bought outright."""
 
     # A request that was overtaken by a question is refused by its number: it needs no long wait.
+    batch_most = 75
     in_flight_ns = 2_000_000_000
 
     def __init__(self, connection: Connection, inbox: Inbox, clock_ns: Callable[[], int] = time.time_ns) -> None:
@@ -163,14 +165,46 @@ class Bitfinex(ExchangeClient):
     # Commands.
 
     async def place(self, market: Market, command: Command) -> int:
+        body = await self.order_body(market, command)
+        return self._taken(command, await self.wire.privatePostAuthWOrderSubmit(body))
+
+    async def order_body(self, market: Market, command: Command) -> Any:
+        return submission(market, command, self._client_id(command))
+
+    def _client_id(self, command: Command) -> int:
         try:
-            client_id = self.connection.ids.bitfinex(command.order)
+            return self.connection.ids.bitfinex(command.order)
         except OverflowError:
             raise Refused(Reason.EXCHANGE_ORDER_TABLE_FULL) from None
-        body = submission(market, command, client_id)
-        row = _only_order(await self.wire.privatePostAuthWOrderSubmit(body))
-        self.orders.remember(market.number, int(row[_ID]), command.order)
+
+    def _taken(self, command: Command, answer: Any) -> int:
+        row = _only_order(answer)
+        check_id(self._client_id(command), row[_CLIENT_ID])
+        self.orders.remember(command.instrument, int(row[_ID]), command.order)
         return int(row[_ID])
+
+    def batch_of(self, command: Command) -> int | None:
+        return 0
+
+    async def place_all(self, commands: Sequence[Command], bodies: Sequence[Any]) -> list[int | Exception]:
+        answer = await self.wire.privatePostAuthWOrderMulti({"ops": [["on", body] for body in bodies]})
+        return each_of(commands, answer[_ORDERS], self._taken)
+
+    async def cancel_all(self, commands: Sequence[Command]) -> list[Exception | None]:
+        operations: dict[int, list[Any]] = {}
+        outcomes: dict[int, Exception | None] = {}
+        for command in commands:
+            try:
+                named = await self._exchange_order_id(self.markets[command.instrument], command)
+                operations[command.order] = ["oc", {"id": named}]
+            except Refused as refused:
+                outcomes[command.order] = refused
+        if operations:
+            sent = [command for command in commands if command.order in operations]
+            answer = await self.wire.privatePostAuthWOrderMulti({"ops": list(operations.values())})
+            said = each_of(sent, answer[_ORDERS], lambda command, one: _check(one))
+            outcomes |= {command.order: one for command, one in zip(sent, said, strict=True)}
+        return [outcomes[command.order] for command in commands]
 
     async def cancel(self, market: Market, command: Command) -> None:
         exchange_order_id = await self._exchange_order_id(market, command)

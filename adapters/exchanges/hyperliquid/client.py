@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -11,8 +11,9 @@ from ccxt.pro.hyperliquid import hyperliquid
 
 from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
+from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.client import ExchangeClient
-from adapters.exchanges.hyperliquid.errors import check, only_status
+from adapters.exchanges.hyperliquid.errors import check, only_status, status_of, statuses
 from adapters.exchanges.hyperliquid.messages import NS_PER_MS, HyperliquidMessages
 from adapters.exchanges.hyperliquid.requests import SIGNIFICANT_DIGITS, wire_order
 from adapters.exchanges.hyperliquid.signing import QuickSigning
@@ -50,6 +51,7 @@ class _HyperliquidWire(Wire, QuickSigning, hyperliquid):
 class Hyperliquid(ExchangeClient):
     """One wallet's perpetual futures. Orders go out as plain actions: no builder or referrer, and no fee to them."""
 
+    batch_most = 40
     in_flight_ns = (_EXPIRES_MS + 1_000) * NS_PER_MS
 
     def __init__(self, connection: Connection, inbox: Inbox, clock_ns: Callable[[], int] = time.time_ns) -> None:
@@ -164,9 +166,26 @@ class Hyperliquid(ExchangeClient):
     # Commands.
 
     async def place(self, market: Market, command: Command) -> int:
-        order = self._wire_order(market, command, await self._touch_ticks(market, command))
-        status = only_status(await self._act({"type": "order", "orders": [order], "grouping": "na"}))
-        return self._took(market, command, status)
+        order = await self.order_body(market, command)
+        answer = await self._act({"type": "order", "orders": [order], "grouping": "na"})
+        return self._took(command, only_status(answer))
+
+    async def order_body(self, market: Market, command: Command) -> Any:
+        return self._wire_order(market, command, await self._touch_ticks(market, command))
+
+    def batch_of(self, command: Command) -> int | None:
+        return 0
+
+    async def place_all(self, commands: Sequence[Command], bodies: Sequence[Any]) -> list[int | Exception]:
+        answer = await self._act({"type": "order", "orders": list(bodies), "grouping": "na"})
+        return each_of(
+            commands, statuses(answer, len(commands)), lambda command, said: self._took(command, status_of(said))
+        )
+
+    async def cancel_all(self, commands: Sequence[Command]) -> list[Exception | None]:
+        cancels = [self._cancel_terms(self.markets[command.instrument], command.order) for command in commands]
+        answer = await self._act({"type": "cancelByCloid", "cancels": cancels})
+        return each_of(commands, statuses(answer, len(commands)), _cancelled)
 
     async def _touch_ticks(self, market: Market, command: Command) -> int:
         """The best price on the other side, which a market order is priced from; 0 where it needs none."""
@@ -184,20 +203,23 @@ class Hyperliquid(ExchangeClient):
     async def _book(self, market: Market) -> Any:
         return await self.wire.publicPostInfo({"type": "l2Book", "coin": market.market_id})
 
-    def _took(self, market: Market, command: Command, status: dict[str, Any]) -> int:
+    def _took(self, command: Command, status: dict[str, Any]) -> int:
         """The id in an answer, which for an order that waits for its trigger may say none."""
         taken = status.get("resting") or status.get("filled") or {}
+        client_id = self.connection.ids.hyperliquid(command.order)
+        check_id(client_id, taken.get("cloid") or client_id)
         exchange_order_id = int(taken.get("oid") or 0)
-        self.orders.remember(market.number, exchange_order_id, command.order)
+        self.orders.remember(command.instrument, exchange_order_id, command.order)
         return exchange_order_id
 
     async def cancel(self, market: Market, command: Command) -> None:
         await self._cancel(market, command.order)
 
     async def _cancel(self, market: Market, order: int) -> None:
-        client_id = self.connection.ids.hyperliquid(order)
-        cancels = [{"asset": self._assets[market.number], "cloid": client_id}]
-        only_status(await self._act({"type": "cancelByCloid", "cancels": cancels}))
+        only_status(await self._act({"type": "cancelByCloid", "cancels": [self._cancel_terms(market, order)]}))
+
+    def _cancel_terms(self, market: Market, order: int) -> dict[str, Any]:
+        return {"asset": self._assets[market.number], "cloid": self.connection.ids.hyperliquid(order)}
 
     async def amend(self, market: Market, command: Command) -> Amended:
         """The exchange places another order and cancels the old one: its size is what is still to be filled."""
@@ -210,7 +232,7 @@ class Hyperliquid(ExchangeClient):
         self._messages.changing[command.order] = self.orders.exchange_order_id(command.order)
         is_changed = False
         try:
-            self._took(market, command, only_status(await self._act(action)))
+            self._took(command, only_status(await self._act(action)))
             is_changed = True
         finally:
             self._messages.changed(command.order, is_changed)
@@ -312,6 +334,10 @@ class Hyperliquid(ExchangeClient):
                 held[market.number] = Held(market.size.exact(position["szi"]), entry, 0, gain)
         total = first.money.nearest(said["marginSummary"]["accountValue"]) - unrealized
         return Holdings(total, first.money.nearest(said["withdrawable"]), held)
+
+
+def _cancelled(command: Command, said: Any) -> None:
+    status_of(said)
 
 
 def _market(instrument: ExchangeInstrument, listed: dict[str, Any]) -> Market:

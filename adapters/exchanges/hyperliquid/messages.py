@@ -35,7 +35,7 @@ class HyperliquidMessages:
         orders: KnownOrders,
         counts: Counter[str],
         own_trade: Callable[[OwnTrade], None],
-        orderless: Callable[[dict[str, Any]], None],
+        orderless: Callable[[dict[str, Any]], object],
     ) -> None:
         self._account = account
         self._inbox = inbox
