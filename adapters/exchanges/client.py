@@ -15,7 +15,7 @@ from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, Answers, FoundOrder, Held, Holdings, KnownOrders, OwnTrade, Refused
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market
-from adapters.exchanges.order_trades import OrderTrades
+from adapters.exchanges.order_trades import OrderTrades, WholeQuantities
 from adapters.exchanges.port import Command, Connection, OrderQuestion
 from adapters.exchanges.questions import OVERLAP_NS, answers_of
 from adapters.exchanges.sending import Sending
@@ -56,6 +56,7 @@ class ExchangeClient(ABC):
         self._last_trade_ns = 0
         self.orders = KnownOrders()
         self.order_trades = OrderTrades()
+        self.whole_quantities = WholeQuantities()
         # The last request about each order that is on its way: what follows on it waits.
         self.on_their_way: dict[int, asyncio.Future[None]] = {}
         # Orders that commands have been sent about since the questions were made up.
@@ -201,14 +202,6 @@ class ExchangeClient(ABC):
         self.order_trades.take(trades, from_ns, asked_ns)
         return trades
 
-    async def left_lots(self, command: Command) -> int:
-        """What is still to be filled of an order for it to have the command's quantity. Raises Refused."""
-        await self.trades_from(self.order_trades.known_until_ns(command.order))
-        left = command.quantity_lots - self.order_trades.filled_lots(command.order)
-        if left <= 0:
-            raise Refused(Reason.EXCHANGE_QUANTITY_BELOW_MINIMUM)
-        return left
-
     def own_trade(self, trade: OwnTrade) -> None:
         """An own trade from a stream."""
         self._last_trade_ns = max(self._last_trade_ns, trade.ts_ns)
@@ -341,7 +334,11 @@ class ExchangeClient(ABC):
         who = self.account, found.instrument, found.order, found.exchange_order_id
         if not is_filled:
             self.inbox.order_report(found.kind, *who, found.reason, ts_exchange_ns=found.ts_ns)
+        if not found.is_open:
+            self.whole_quantities.forget(found.order)
         # What was read before a change is not its answer.
+        elif found.order not in self.sent_while_asking:
+            self.whole_quantities.know(found.order, filled_lots + found.left_lots)
         if is_filled or (found.is_open and found.order not in self.sent_while_asking):
             self.inbox.order_report(
                 EventKind.ORDER_AMENDED,

@@ -125,6 +125,7 @@ class Sending:
     def _placed(self, command: Command, outcome: int | Exception) -> None:
         """Tell what became of a placement: the exchange's id, or an error."""
         if not isinstance(outcome, Exception):
+            self._client.whole_quantities.know(command.order, command.quantity_lots)
             self._client.report(EventKind.ORDER_ACCEPTED, command, outcome)
             return
         refused = self._refusal(outcome, Endpoint.PLACE, command)
@@ -158,9 +159,12 @@ class Sending:
             amended = await self._client.amend(market, command)
         except Exception as error:
             refused = self._refusal(error, Endpoint.AMEND, command)
-            if refused is not None:
+            if refused is None:
+                self._client.whole_quantities.forget(command.order)
+            else:
                 self._client.report(EventKind.CANCEL_REJECTED, command, reason=refused)
             return
+        self._client.whole_quantities.know(command.order, amended.quantity_lots)
         self._client.inbox.order_report(
             EventKind.ORDER_AMENDED,
             self._client.account,

@@ -212,7 +212,9 @@ class Bitfinex(ExchangeClient):
 
     async def amend(self, market: Market, command: Command) -> Amended:
         exchange_order_id = await self._exchange_order_id(market, command)
-        body = change(market, command, exchange_order_id, await self.left_lots(command))
+        # By how much, and not to what: what is filled in the meantime is filled, and the whole is as it was asked for.
+        more_lots = command.quantity_lots - self.whole_quantities.of(command.order)
+        body = change(market, command, exchange_order_id, more_lots)
         _check(await self.wire.privatePostAuthWOrderUpdate(body))
         return Amended(command.quantity_lots, command.limit_ticks or command.trigger_ticks)
 

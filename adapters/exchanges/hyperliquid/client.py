@@ -13,8 +13,8 @@ from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
 from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.client import ExchangeClient
-from adapters.exchanges.hyperliquid.errors import check, only_status, status_of, statuses
-from adapters.exchanges.hyperliquid.messages import NS_PER_MS, HyperliquidMessages
+from adapters.exchanges.hyperliquid.errors import check, only_status, state, status_of, statuses
+from adapters.exchanges.hyperliquid.messages import NS_PER_MS, Change, HyperliquidMessages
 from adapters.exchanges.hyperliquid.requests import SIGNIFICANT_DIGITS, wire_order
 from adapters.exchanges.hyperliquid.signing import QuickSigning
 from adapters.exchanges.inbox import Inbox
@@ -22,8 +22,8 @@ from adapters.exchanges.markets import Market, Rules, check_step, steps_at_least
 from adapters.exchanges.port import Command, Connection, ExchangeInstrument, OrderQuestion
 from adapters.exchanges.scales import Scale
 from adapters.exchanges.streams import Stream
-from adapters.exchanges.transport import Answered, Wire, point_to, settings
-from engine.kinds import OrderFlag, OrderType, RequestFailure
+from adapters.exchanges.transport import Answered, Unreadable, Wire, point_to, settings
+from engine.kinds import EventKind, OrderFlag, OrderType, RequestFailure
 from engine.reasons import Reason
 
 _TIMEOUT_MS = 10_000
@@ -41,6 +41,10 @@ _STREAM_OF = {
     "candle": Stream.BARS,
     "activeAssetCtx": Stream.MARKS,
 }
+_READINGS_MOST = 10
+_READ_AGAIN_S = 0.2
+# What is not filled of these when they are triggered is cancelled.
+_FILLED_AT_ONCE = frozenset((OrderType.STOP, OrderType.TAKE_PROFIT))
 _PRIVATE = frozenset(("orderUpdates", "userFills"))
 
 
@@ -222,21 +226,63 @@ class Hyperliquid(ExchangeClient):
         return {"asset": self._assets[market.number], "cloid": self.connection.ids.hyperliquid(order)}
 
     async def amend(self, market: Market, command: Command) -> Amended:
-        """The exchange places another order and cancels the old one: its size is what is still to be filled."""
+        """The exchange's own change cancels an order and places one of a size that counts from zero: what the old one
+        is filled with meanwhile would be filled twice. An order that cannot be filled before it ends has no such time.
+        """
+        if command.order_type in _FILLED_AT_ONCE:
+            await self._modify(market, command)
+        else:
+            await self._replace(market, command)
+        return Amended(command.quantity_lots, command.limit_ticks or command.trigger_ticks)
+
+    async def _modify(self, market: Market, command: Command) -> None:
         client_id = self.connection.ids.hyperliquid(command.order)
-        if not self.orders.exchange_order_id(command.order):
-            await self._order_status(market, client_id)
-        left = command._replace(quantity_lots=await self.left_lots(command))
-        order = self._wire_order(market, left, 0)
-        action = {"type": "batchModify", "modifies": [{"oid": client_id, "order": order}]}
-        self._messages.changing[command.order] = self.orders.exchange_order_id(command.order)
-        is_changed = False
+        with self._messages.changing(await self._newest_id(market, command)) as change:
+            order = self._wire_order(market, command, 0)
+            action = {"type": "batchModify", "modifies": [{"oid": client_id, "order": order}]}
+            await self._place_anew(command, action, change)
+
+    async def _replace(self, market: Market, command: Command) -> None:
+        """Cancel the order; what was left of it then, and by how much it shall be more, is placed under its name."""
+        more_lots = command.quantity_lots - self.whole_quantities.of(command.order)
+        old_id = await self._newest_id(market, command)
+        with self._messages.changing(old_id) as change:
+            await self._cancel(market, command.order)
+            left_lots = await self._left_of_cancelled(market, old_id) + more_lots
+            if left_lots <= 0:
+                raise Refused(Reason.EXCHANGE_QUANTITY_BELOW_MINIMUM)
+            order = self._wire_order(market, command._replace(quantity_lots=left_lots), 0)
+            await self._place_anew(command, {"type": "order", "orders": [order], "grouping": "na"}, change)
+
+    async def _place_anew(self, command: Command, action: dict[str, Any], change: Change) -> None:
         try:
             self._took(command, only_status(await self._act(action)))
-            is_changed = True
-        finally:
-            self._messages.changed(command.order, is_changed)
-        return Amended(command.quantity_lots, command.limit_ticks or command.trigger_ticks)
+        except Exception as error:
+            if not isinstance(self.meaning(error), Reason):
+                # The old one is gone, the new one may be there: that is to be asked.
+                change.hides_end = True
+                self.report(EventKind.CANCEL_REJECTED, command, reason=Reason.EXCHANGE_ORDER_UNKNOWN)
+            raise
+        change.hides_end = True
+
+    async def _newest_id(self, market: Market, command: Command) -> int:
+        """The exchange's id for an order, which changes with it. Raises Refused."""
+        if not self.orders.exchange_order_id(command.order):
+            await self._order_status(market, self.connection.ids.hyperliquid(command.order))
+        known = self.orders.exchange_order_id(command.order)
+        if not known:
+            raise Refused(Reason.EXCHANGE_ORDER_UNKNOWN)
+        return known
+
+    async def _left_of_cancelled(self, market: Market, exchange_order_id: int) -> int:
+        """What was not filled of an order; who answers may learn of its end a little later than who ended it."""
+        for _ in range(_READINGS_MOST):
+            said = (await self.read(lambda: self._info("orderStatus", oid=exchange_order_id))).get("order")
+            if said is not None and not state(said["status"])[2]:
+                check_id(exchange_order_id, int(said["order"]["oid"]))
+                return market.size.exact(said["order"]["sz"])
+            await asyncio.sleep(_READ_AGAIN_S)
+        raise Unreadable("a cancelled order is said to be open")
 
     def _wire_order(self, market: Market, command: Command, touch_ticks: int) -> dict[str, Any]:
         client_id = self.connection.ids.hyperliquid(command.order)

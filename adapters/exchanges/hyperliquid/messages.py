@@ -1,7 +1,9 @@
 """From Hyperliquid's stream messages, as they are on the wire, to events in the inbox."""
 
 from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
 from adapters.exchanges.answers import FoundOrder, KnownOrders, OwnTrade
@@ -18,6 +20,14 @@ from engine.reasons import Reason
 NS_PER_MS = 1_000_000
 _ORDERS_KEPT = 1 << 12
 _UNREADABLE = (Malformed, Unreadable, IndexError, KeyError, TypeError, ValueError, OverflowError)
+
+
+@dataclass(slots=True)
+class Change:
+    """An order that is cancelled to be placed anew: what was said of its end, and whether that goes unsaid."""
+
+    end: tuple[dict[str, Any], Market] | None = None
+    hides_end: bool = False
 
 
 class HyperliquidMessages:
@@ -48,9 +58,9 @@ class HyperliquidMessages:
         self._candles = Candles(self._put_bar)
         # The best bid and ask of each instrument, for what a market order may cost.
         self.touch_ticks: dict[int, tuple[int, int]] = {}
-        # Orders that are being changed, by the id that will be cancelled for it; and what was said of that meanwhile.
-        self.changing: dict[int, int] = {}
-        self._ended_changing: dict[int, tuple[dict[str, Any], Market]] = {}
+        # What is being changed, by the exchange's id that ends with it; and such ids whose end says nothing.
+        self._changes: dict[int, Change] = {}
+        self._replaced: dict[int, None] = {}
         # Trades come on a channel of their own: an order's end is told once its trades are there, by its exchange id.
         self._traded_lots: dict[int, dict[int, int]] = {}
         self._ends: dict[int, tuple[dict[str, Any], Market]] = {}
@@ -190,8 +200,10 @@ class HyperliquidMessages:
             # A filled order's fills say so; what was replaced by a change goes on under another id.
             if found.kind == EventKind.ORDER_ACCEPTED or newest > found.exchange_order_id:
                 return
-            if self.changing.get(found.order) == found.exchange_order_id:
-                self._ended_changing[found.order] = said, market
+            if found.exchange_order_id in self._replaced:
+                return
+            if found.exchange_order_id in self._changes:
+                self._changes[found.exchange_order_id].end = said, market
                 return
             if self._trades_are_missing(said, market):
                 self._ends[found.exchange_order_id] = said, market
@@ -212,12 +224,20 @@ class HyperliquidMessages:
         traded_lots = sum(self._traded_lots.get(int(row["oid"]), {}).values())
         return market.size.exact(row["origSz"]) - market.size.exact(row["sz"]) > traded_lots
 
-    def changed(self, order: int, is_changed: bool) -> None:
-        """A change has an answer. Where it was refused the old order may have ended all the same."""
-        del self.changing[order]
-        ended = self._ended_changing.pop(order, None)
-        if ended is not None and not is_changed:
-            self._order_update(*ended)
+    @contextmanager
+    def changing(self, exchange_order_id: int) -> Iterator[Change]:
+        """While an order is changed the end of the one before it waits: whether it says anything is known after it."""
+        change = self._changes[exchange_order_id] = Change()
+        try:
+            yield change
+        finally:
+            del self._changes[exchange_order_id]
+            if change.hides_end:
+                self._replaced[exchange_order_id] = None
+                if len(self._replaced) > _ORDERS_KEPT:
+                    del self._replaced[next(iter(self._replaced))]
+            elif change.end is not None:
+                self._order_update(*change.end)
 
     def found(self, market: Market, said: dict[str, Any]) -> FoundOrder:
         """An order and its status, from a stream or an answer. Raises Malformed."""
