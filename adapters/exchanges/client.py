@@ -12,9 +12,21 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from adapters.errors import UserError
-from adapters.exchanges.answers import Amended, Answers, FoundOrder, Held, Holdings, KnownOrders, OwnTrade, Refused
+from adapters.exchanges.answers import (
+    Amended,
+    Answers,
+    FoundOrder,
+    Held,
+    Holdings,
+    KnownOrders,
+    OwnTrade,
+    Refused,
+    ToldTrades,
+    WrongId,
+)
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market
+from adapters.exchanges.messages import Known
 from adapters.exchanges.order_trades import OrderTrades, WholeQuantities
 from adapters.exchanges.port import Command, Connection, OrderQuestion
 from adapters.exchanges.questions import OVERLAP_NS, answers_of
@@ -43,6 +55,8 @@ class ExchangeClient(ABC):
     in_flight_ns: int
     # So many orders go in one request.
     batch_most: int
+    # Whether an order that is changed gets another id.
+    ids_change = False
 
     def __init__(self, connection: Connection, inbox: Inbox, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self.connection = connection
@@ -54,7 +68,8 @@ class ExchangeClient(ABC):
         seed = zlib.crc32(f"{connection.ids.journal_id} {connection.account}".encode())
         self.streams = Streams(inbox, connection.account, seed)
         self._last_trade_ns = 0
-        self.orders = KnownOrders()
+        self.orders = KnownOrders(self.ids_change)
+        self._told_trades = ToldTrades()
         self.order_trades = OrderTrades()
         self.whole_quantities = WholeQuantities()
         # The last request about each order that is on its way: what follows on it waits.
@@ -171,6 +186,9 @@ class ExchangeClient(ABC):
             try:
                 answers = await answers_of(self, orders, since_ns)
             except Exception as error:
+                if isinstance(error, WrongId):
+                    self.counts["wrong ids"] += 1
+                    self.orders.forget(error)
                 self.failed(error, Endpoint.READ)
                 return False
             self._put(answers)
@@ -194,6 +212,10 @@ class ExchangeClient(ABC):
         await self.wire.close()
 
     # What subclasses use.
+
+    def known(self, markets: dict[str, Market]) -> Known:
+        """What the reader of messages has to know; the markets are by the exchange's ids."""
+        return Known(self.account, self.inbox, markets, self.connection.ids, self.orders, self.counts, self.own_trade)
 
     async def trades_from(self, from_ns: int) -> list[OwnTrade]:
         """Own trades since a time of our clock, and orders' fills up to now. The exchange's clock may be behind."""
@@ -349,6 +371,10 @@ class ExchangeClient(ABC):
             )
 
     def _put_trade(self, trade: OwnTrade) -> None:
+        # The engine books an id once: what comes under one that is taken is not there to be booked.
+        if self._told_trades.is_another(trade):
+            self.counts["trade ids repeated"] += 1
+            return
         self.inbox.fill(
             self.account,
             trade.instrument,

@@ -12,7 +12,7 @@ class OrderTrades:
     """Each order's trades by their ids, and the time until which nothing of it is missing."""
 
     def __init__(self) -> None:
-        self._lots: dict[int, dict[int, int]] = {}
+        self._lots: dict[int, dict[tuple[int, int], int]] = {}
         self._known_until_ns: dict[int, int] = {}
 
     def began(self, order: int, placed_ns: int) -> None:
@@ -31,7 +31,7 @@ class OrderTrades:
                 self._known_until_ns[order] = asked_ns
         for trade in trades:
             if trade.order in self._known_until_ns:
-                self._lots.setdefault(trade.order, {})[trade.trade_id] = trade.quantity_lots
+                self._lots.setdefault(trade.order, {})[trade.trade_id, trade.price_ticks] = trade.quantity_lots
 
     def filled_lots(self, order: int) -> int:
         return sum(self._lots.get(order, {}).values())

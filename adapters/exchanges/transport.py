@@ -16,6 +16,7 @@ from ccxt.async_support.base.throttler import Throttler
 from ccxt.base.errors import BadResponse, BaseError, ExchangeNotAvailable, NetworkError, RequestTimeout
 
 from adapters.configuration.live_section import LOOPBACK
+from adapters.exchanges.scales import Malformed
 from engine.kinds import RequestFailure
 
 _MS = 1000
@@ -61,7 +62,7 @@ def failure_of(error: BaseException) -> tuple[RequestFailure, int, int]:
         return RequestFailure.TIMEOUT, 0, 0
     if isinstance(error, ExchangeNotAvailable | NetworkError | OSError):
         return RequestFailure.CONNECTION, 0, 0
-    if isinstance(error, Unreadable | BadResponse | KeyError | TypeError | ValueError | IndexError):
+    if isinstance(error, Unreadable | Malformed | BadResponse | KeyError | TypeError | ValueError | IndexError):
         return RequestFailure.MALFORMED, 0, 0
     # What ccxt makes of an answer that broke off in the middle.
     return (RequestFailure.CONNECTION if isinstance(error, BaseError) else RequestFailure.OTHER), 0, 0

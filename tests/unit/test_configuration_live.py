@@ -109,6 +109,14 @@ def test_keys_from_the_environment() -> None:
         load_keys(section(keys_env="BFX"), Path(), {"BFX_KEY": "k"})
 
 
+def test_a_wallet_has_no_key() -> None:
+    wallet = section(keys_env="HL", exchange="hyperliquid")
+    keys = load_keys(wallet, Path(), {"HL_SECRET": "s", "HL_WALLET": "w"})
+    assert (keys.key, keys.secret, keys.wallet) == ("", "s", "w")
+    with pytest.raises(UserError, match="HL_WALLET is missing, expected the wallet of account main"):
+        load_keys(wallet, Path(), {"HL_KEY": "k", "HL_SECRET": "s"})
+
+
 def test_a_file_of_keys_is_for_its_owner_alone(tmp_path: Path) -> None:
     file = tmp_path / "keys.toml"
     file.write_text('key = "k"\nsecret = "s"\nwallet = "w"\n')

@@ -11,11 +11,12 @@ from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
 from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.binanceusdm.errors import CLOCK_WRONG, is_unchanged, meaning
-from adapters.exchanges.binanceusdm.messages import NS_PER_MS, BinanceMessages, end_of, fill_flags
+from adapters.exchanges.binanceusdm.messages import BinanceMessages, end_of, fill_flags
 from adapters.exchanges.binanceusdm.requests import conditional, ordinary
 from adapters.exchanges.client import ExchangeClient
 from adapters.exchanges.inbox import Inbox
-from adapters.exchanges.markets import CONDITIONAL, Market, Rules, check_step, steps_at_least, steps_at_most
+from adapters.exchanges.markets import CONDITIONAL, Market, Rules, check_lot, check_step, steps_at_least, steps_at_most
+from adapters.exchanges.messages import NS_PER_MS
 from adapters.exchanges.port import Command, Connection, ExchangeInstrument, OrderQuestion
 from adapters.exchanges.scales import Scale
 from adapters.exchanges.streams import Stream
@@ -74,9 +75,7 @@ class BinanceUsdm(ExchangeClient):
         self.wire.on_unreadable = lambda: self.counts.update(["malformed"])
         self.wire.on_headers = self._on_headers
         self._by_id: dict[str, Market] = {}
-        self._messages = BinanceMessages(
-            self.account, inbox, self._by_id, connection.ids, self.orders, self.counts, self.own_trade
-        )
+        self._messages = BinanceMessages(self.known(self._by_id))
 
     # Markets and streams.
 
@@ -265,12 +264,16 @@ class BinanceUsdm(ExchangeClient):
             asked = {"symbol": market.market_id, "clientAlgoId": client_id}
             row = await self._unless_unknown(self.wire.fapiPrivateGetAlgoOrder, asked)
             if row is not None:
+                check_id(client_id, row["clientAlgoId"])
                 found = self._found_conditional(market, row)
                 if not row.get("actualOrderId"):
                     return found
         asked = {"symbol": market.market_id, "origClientOrderId": client_id}
         row = await self._unless_unknown(self.wire.fapiPrivateGetOrder, asked)
-        return None if row is None else self._found(market, row)
+        if row is None:
+            return None
+        check_id(client_id, row["clientOrderId"])
+        return self._found(market, row)
 
     async def _unless_unknown(self, request: Callable[[Any], Awaitable[Any]], asked: dict[str, str]) -> Any:
         try:
@@ -352,7 +355,7 @@ class BinanceUsdm(ExchangeClient):
                 page = await self._trade_page(asked)
                 rows += page
             start_ms += _WEEK_MS
-        return list({row["id"]: row for row in rows}.values())
+        return list({(row["id"], row["orderId"]): row for row in rows}.values())
 
     async def _trade_page(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         page: list[dict[str, Any]] = await self.read(lambda: self.wire.fapiPrivateGetUserTrades(asked))
@@ -407,7 +410,7 @@ def _market(instrument: ExchangeInstrument, info: dict[str, Any]) -> Market:
     filters = {row["filterType"]: row for row in info["filters"]}
     prices, sizes = filters["PRICE_FILTER"], filters["LOT_SIZE"]
     check_step(instrument.symbol, "tick_size", instrument.tick_size, prices["tickSize"], "binanceusdm")
-    check_step(instrument.symbol, "lot_size", instrument.lot_size, sizes["stepSize"], "binanceusdm")
+    check_lot(instrument.symbol, instrument.lot_size, sizes["stepSize"], "binanceusdm")
     price, size = Scale(instrument.tick_size), Scale(instrument.lot_size)
     notional = filters.get("MIN_NOTIONAL", {}).get("notional")
     at_market = filters.get("MARKET_LOT_SIZE", sizes)

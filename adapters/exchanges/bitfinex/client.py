@@ -12,11 +12,12 @@ from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
 from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.bitfinex.errors import meaning, refusal
-from adapters.exchanges.bitfinex.messages import NS_PER_MS, BitfinexMessages
+from adapters.exchanges.bitfinex.messages import BitfinexMessages
 from adapters.exchanges.bitfinex.requests import change, is_derivative, submission
 from adapters.exchanges.client import ExchangeClient
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market, Rules, check_step, steps_at_least, steps_at_most
+from adapters.exchanges.messages import NS_PER_MS
 from adapters.exchanges.port import Command, Connection, ExchangeInstrument, OrderQuestion
 from adapters.exchanges.scales import Scale
 from adapters.exchanges.streams import Stream
@@ -92,9 +93,7 @@ class Bitfinex(ExchangeClient):
         self.wire.on_unreadable = lambda: self.counts.update(["malformed"])
         self.wire.on_headers = lambda headers: None
         self._by_id: dict[str, Market] = {}
-        self._messages = BitfinexMessages(
-            self.account, inbox, self._by_id, connection.ids, self.orders, self.counts, self.own_trade
-        )
+        self._messages = BitfinexMessages(self.known(self._by_id))
         self._subscribed: dict[Stream, int] = {}
 
     # Markets and streams.
@@ -255,12 +254,12 @@ class Bitfinex(ExchangeClient):
                 raise
 
     async def trades_since(self, since_ns: int) -> list[OwnTrade]:
-        rows: dict[int, list[Any]] = {}
+        rows: dict[tuple[int, int], list[Any]] = {}
         start_ms = max(since_ns // NS_PER_MS, 0)
         while True:
             page = await self._trade_page(start_ms)
-            new = [row for row in page if row[0] not in rows]
-            rows |= {row[0]: row for row in new}
+            new = {(row[0], row[3]): row for row in page if (row[0], row[3]) not in rows}
+            rows |= new
             if len(page) < _TRADES_A_PAGE or not new:
                 break
             start_ms = max(int(row[2]) for row in page)

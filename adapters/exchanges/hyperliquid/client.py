@@ -14,11 +14,12 @@ from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnT
 from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.client import ExchangeClient
 from adapters.exchanges.hyperliquid.errors import check, only_status, state, status_of, statuses
-from adapters.exchanges.hyperliquid.messages import NS_PER_MS, Change, HyperliquidMessages
+from adapters.exchanges.hyperliquid.messages import Change, HyperliquidMessages
 from adapters.exchanges.hyperliquid.requests import SIGNIFICANT_DIGITS, wire_order
 from adapters.exchanges.hyperliquid.signing import QuickSigning
 from adapters.exchanges.inbox import Inbox
-from adapters.exchanges.markets import Market, Rules, check_step, steps_at_least
+from adapters.exchanges.markets import Market, Rules, check_lot, check_step, steps_at_least
+from adapters.exchanges.messages import NS_PER_MS
 from adapters.exchanges.port import Command, Connection, ExchangeInstrument, OrderQuestion
 from adapters.exchanges.scales import Scale
 from adapters.exchanges.streams import Stream
@@ -56,6 +57,7 @@ class Hyperliquid(ExchangeClient):
     """One wallet's perpetual futures. Orders go out as plain actions: no builder or referrer, and no fee to them."""
 
     batch_most = 40
+    ids_change = True
     in_flight_ns = (_EXPIRES_MS + 1_000) * NS_PER_MS
 
     def __init__(self, connection: Connection, inbox: Inbox, clock_ns: Callable[[], int] = time.time_ns) -> None:
@@ -75,14 +77,7 @@ class Hyperliquid(ExchangeClient):
         self._by_coin: dict[str, Market] = {}
         self._assets: dict[int, int] = {}
         self._messages = HyperliquidMessages(
-            self.account,
-            inbox,
-            self._by_coin,
-            connection.ids,
-            self.orders,
-            self.counts,
-            self.own_trade,
-            lambda said: self.in_background(self._find_order_of(said)),
+            self.known(self._by_coin), lambda said: self.in_background(self._find_order_of(said))
         )
         self._subscribed: dict[Stream, int] = {}
         self._private: set[str] = set()
@@ -324,7 +319,11 @@ class Hyperliquid(ExchangeClient):
     async def _order_status(self, market: Market, name: str | int) -> FoundOrder | None:
         """An order by its own id at the exchange or by ours."""
         said = await self.read(lambda: self._info("orderStatus", oid=name))
-        return None if said["status"] == "unknownOid" else self._messages.found(market, said["order"])
+        if said["status"] == "unknownOid":
+            return None
+        row = said["order"]["order"]
+        check_id(name, row["cloid"] if isinstance(name, str) else int(row["oid"]))
+        return self._messages.found(market, said["order"])
 
     async def cancel_found(self, market: Market, found: FoundOrder) -> None:
         await self._cancel(market, found.order)
@@ -345,11 +344,11 @@ class Hyperliquid(ExchangeClient):
 
     async def _fills(self, start_ms: int) -> list[dict[str, Any]]:
         """Pages begin at the time at which the one before ended."""
-        rows: dict[int, dict[str, Any]] = {}
+        rows: dict[tuple[int, int], dict[str, Any]] = {}
         while True:
             page = await self._fill_page(start_ms)
-            new = [row for row in page if row["tid"] not in rows]
-            rows |= {row["tid"]: row for row in new}
+            new = {(row["tid"], row["oid"]): row for row in page if (row["tid"], row["oid"]) not in rows}
+            rows |= new
             if len(page) < _FILLS_A_PAGE or not new:
                 return list(rows.values())
             start_ms = max(int(row["time"]) for row in page)
@@ -388,7 +387,7 @@ def _cancelled(command: Command, said: Any) -> None:
 
 def _market(instrument: ExchangeInstrument, listed: dict[str, Any]) -> Market:
     places = int(listed["info"]["szDecimals"])
-    check_step(instrument.symbol, "lot_size", instrument.lot_size, Decimal(1).scaleb(-places), "hyperliquid")
+    check_lot(instrument.symbol, instrument.lot_size, Decimal(1).scaleb(-places), "hyperliquid")
     finest = Decimal(1).scaleb(places - _PRICE_PLACES)
     check_step(instrument.symbol, "tick_size", instrument.tick_size, finest, "hyperliquid")
     rules = Rules(
