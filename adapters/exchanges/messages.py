@@ -13,7 +13,8 @@ from adapters.exchanges.scales import Malformed
 from adapters.exchanges.transport import Unreadable
 
 NS_PER_MS = 1_000_000
-_UNREADABLE = (Malformed, Unreadable, IndexError, KeyError, TypeError, ValueError, OverflowError)
+# Whatever an exchange may send in place of what it documents.
+_UNREADABLE = (Malformed, Unreadable, AttributeError, LookupError, TypeError, ValueError, ArithmeticError)
 
 
 @dataclass(frozen=True, slots=True)

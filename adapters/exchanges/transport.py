@@ -50,6 +50,13 @@ class Unreadable(Exception):
     """The exchange answered with something that is not what it documents."""
 
 
+# What comes of an answer that is not what the exchange documents.
+_UNREADABLE = (
+    *(Unreadable, Malformed, BadResponse),
+    *(AttributeError, LookupError, TypeError, ValueError, ArithmeticError),
+)
+
+
 def failure_of(error: BaseException) -> tuple[RequestFailure, int, int]:
     """What a failed request is called on the tape, its HTTP status and what the exchange said to wait, in ms."""
     if isinstance(error, Answered):
@@ -62,7 +69,7 @@ def failure_of(error: BaseException) -> tuple[RequestFailure, int, int]:
         return RequestFailure.TIMEOUT, 0, 0
     if isinstance(error, ExchangeNotAvailable | NetworkError | OSError):
         return RequestFailure.CONNECTION, 0, 0
-    if isinstance(error, Unreadable | Malformed | BadResponse | KeyError | TypeError | ValueError | IndexError):
+    if isinstance(error, _UNREADABLE):
         return RequestFailure.MALFORMED, 0, 0
     # What ccxt makes of an answer that broke off in the middle.
     return (RequestFailure.CONNECTION if isinstance(error, BaseError) else RequestFailure.OTHER), 0, 0

@@ -67,7 +67,11 @@ class Reader:
         self.inbox.put(EventKind.ORDER_FILLED, trade.flags, 0, trade.instrument, ACCOUNT, words, trade.ts_ns)
 
     def take(self, value: Any) -> bool:
-        if isinstance(value, dict) and value.get("event") == "subscribed":
+        if (
+            isinstance(self.messages, BitfinexMessages)
+            and isinstance(value, dict)
+            and value.get("event") == "subscribed"
+        ):
             return self.messages.subscribed(value) is not None
         return bool(self.messages.take(value))
 

@@ -71,7 +71,7 @@ class BinanceMessages(Messages):
             return self.take(message["data"])
         handler = self._handlers.get(name) if isinstance(name, str) else None
         if handler is None:
-            return name in _SAYS_NOTHING
+            return isinstance(name, str) and name in _SAYS_NOTHING
         self._read(name, handler, message)
         return True
 

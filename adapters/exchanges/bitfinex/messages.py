@@ -64,7 +64,7 @@ class BitfinexMessages(Messages):
             return False
         if message[0] == 0:
             return self._take_own(message)
-        channel = self._channels.get(message[0])
+        channel = self._channels.get(message[0]) if isinstance(message[0], int) else None
         if channel is None:
             return False
         name, handler = channel
@@ -74,7 +74,7 @@ class BitfinexMessages(Messages):
     def _take_own(self, message: list[Any]) -> bool:
         name = message[1]
         if name not in ("tu", "on", "oc"):
-            return name in _SAYS_NOTHING
+            return isinstance(name, str) and name in _SAYS_NOTHING
         handler = self._fill if name == "tu" else self._order
         self._read(name, lambda said: handler(said[2]), message)
         return True
