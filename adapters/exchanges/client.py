@@ -39,7 +39,7 @@ from engine.reasons import Reason
 _NS_PER_S = 1_000_000_000
 _NS_PER_MS = 1_000_000
 # So many within the time of a dead-man switch: one or two may fail.
-_SIGNS_OF_LIFE = 3
+SIGNS_OF_LIFE = 3
 _READS_MOST = 4
 _READ_BACKOFF_S = 0.25
 _READ_WAIT_MOST_S = 30.0
@@ -294,7 +294,7 @@ class ExchangeClient(ABC):
 
     async def _show_life(self, after_ms: int) -> None:
         while True:
-            await asyncio.sleep(after_ms / 1000 / _SIGNS_OF_LIFE)
+            await asyncio.sleep(after_ms / 1000 / SIGNS_OF_LIFE)
             try:
                 await self.cancel_all_after(after_ms)
             except Exception as error:

@@ -2,6 +2,7 @@
 
 import asyncio
 import time
+from dataclasses import replace
 
 import pytest
 
@@ -146,5 +147,21 @@ def test_a_sign_of_life_that_is_lost_is_an_event_and_the_next_one_counts():
                 assert len(open_ones(market)) == 2
                 await client.exchange.send(cancel(order(1, 1)))
                 await client.said(EventKind.ORDER_CANCELED)
+
+    asyncio.run(asyncio.wait_for(scenario(), SCENARIO_S))
+
+
+def test_signs_of_life_that_would_be_too_many_are_one_line():
+    async def scenario():
+        async with open_place("binanceusdm") as place:
+            client = Client(place, streams=QUOTES, dead_man_switch_ns=10 * 10**9).exchange
+            client._check_switch(instruments=128)
+            client.connection = replace(client.connection, endpoint="")
+            client._check_switch(instruments=3)
+            try:
+                with pytest.raises(UserError, match=r"^dead_man_switch: expected at least '384s' for 128 instruments"):
+                    client._check_switch(instruments=128)
+            finally:
+                await client.close()
 
     asyncio.run(asyncio.wait_for(scenario(), SCENARIO_S))

@@ -13,7 +13,7 @@ from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.binanceusdm.errors import CLOCK_WRONG, is_unchanged, meaning
 from adapters.exchanges.binanceusdm.messages import BinanceMessages, end_of, fill_flags
 from adapters.exchanges.binanceusdm.requests import conditional, ordinary
-from adapters.exchanges.client import ExchangeClient
+from adapters.exchanges.client import SIGNS_OF_LIFE, ExchangeClient
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import CONDITIONAL, Market, Rules, check_lot, check_step, steps_at_least, steps_at_most
 from adapters.exchanges.messages import NS_PER_MS
@@ -24,6 +24,9 @@ from adapters.exchanges.transport import Answered, Wire, json_of, point_to, sett
 from engine.kinds import DecisionKind, EventKind, OrderType, RequestFailure
 from engine.reasons import Reason
 
+_NS_PER_S = 1_000_000_000
+# What one request of the dead-man switch may take, so that they are a quarter of the weight that is allowed.
+_SIGN_OF_LIFE_S = 1
 _RECEIVE_WINDOW_MS = 5_000
 _HTTP_OK = 200
 _TIMEOUT_MS = 10_000
@@ -87,10 +90,20 @@ class BinanceUsdm(ExchangeClient):
                 raise UserError(f"{instrument.symbol}: binanceusdm lists no such instrument")
             market = _market(instrument, listed[instrument.symbol]["info"])
             self._by_id[market.market_id] = markets[instrument.number] = market
+        self._check_switch(len(markets))
         # What is asked first of an account says whether the keys are good.
         if self.connection.has_keys:
             await self.wire.fapiPrivateV3GetAccount()
         return markets
+
+    def _check_switch(self, instruments: int) -> None:
+        """Every sign of life is a request for each instrument; raise UserError where they would be too many."""
+        least_s = SIGNS_OF_LIFE * instruments * _SIGN_OF_LIFE_S
+        after_ns = self.connection.dead_man_switch_ns
+        if after_ns and not self.connection.endpoint and after_ns < least_s * _NS_PER_S:
+            raise UserError(
+                f"dead_man_switch: expected at least '{least_s}s' for {instruments} instruments at binanceusdm"
+            )
 
     def watches(self) -> dict[Stream, Callable[[], Awaitable[object]]]:
         symbols = [market.instrument.symbol for market in self.markets.values()]

@@ -235,7 +235,7 @@ class Hyperliquid(ExchangeClient):
         with self._messages.changing(await self._newest_id(market, command)) as change:
             order = self._wire_order(market, command, 0)
             action = {"type": "batchModify", "modifies": [{"oid": client_id, "order": order}]}
-            await self._place_anew(command, action, change)
+            await self._place_anew(command, action, change, is_gone=False)
 
     async def _replace(self, market: Market, command: Command) -> None:
         """Cancel the order; what was left of it then, and by how much it shall be more, is placed under its name."""
@@ -247,15 +247,16 @@ class Hyperliquid(ExchangeClient):
             if left_lots <= 0:
                 raise Refused(Reason.EXCHANGE_QUANTITY_BELOW_MINIMUM)
             order = self._wire_order(market, command._replace(quantity_lots=left_lots), 0)
-            await self._place_anew(command, {"type": "order", "orders": [order], "grouping": "na"}, change)
+            action = {"type": "order", "orders": [order], "grouping": "na"}
+            await self._place_anew(command, action, change, is_gone=True)
 
-    async def _place_anew(self, command: Command, action: dict[str, Any], change: Change) -> None:
+    async def _place_anew(self, command: Command, action: dict[str, Any], change: Change, is_gone: bool) -> None:
         try:
             self._took(command, only_status(await self._act(action)))
         except Exception as error:
             if not isinstance(self.meaning(error), Reason):
-                # The old one is gone, the new one may be there: that is to be asked.
-                change.hides_end = True
+                # Where the old one is gone, the new one may be there: that is to be asked.
+                change.hides_end = is_gone or change.end is not None
                 self.report(EventKind.CANCEL_REJECTED, command, reason=Reason.EXCHANGE_ORDER_UNKNOWN)
             raise
         change.hides_end = True
