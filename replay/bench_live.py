@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
@@ -117,14 +117,14 @@ class _Timed:
     async def open(self) -> None:
         await self._exchange.open()
 
-    async def send(self, command: Command) -> None:
+    def send(self, command: Command) -> Coroutine[Any, Any, None]:
         self._handed.append((command.seq, time.time_ns()))
-        await self._exchange.send(command)
+        return self._exchange.send(command)
 
-    async def send_all(self, commands: Sequence[Command]) -> None:
+    def send_all(self, commands: Sequence[Command]) -> Coroutine[Any, Any, None]:
         now_ns = time.time_ns()
         self._handed.extend((command.seq, now_ns) for command in commands)
-        await self._exchange.send_all(commands)
+        return self._exchange.send_all(commands)
 
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         return await self._exchange.ask(orders, since_ns)

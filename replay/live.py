@@ -382,7 +382,7 @@ class Daemon:
         if len(commands) == 1:
             self._hand_over(commands[0])
         else:
-            for together in in_batches(commands, self._last_request):
+            for together in in_batches(commands):
                 self._hand_over_together(together)
         if commands and self.operations is not None:
             self.operations.metrics.observe_command((self.inbox.now_ns() - self._batch_ts_ns) / 1e9)

@@ -172,11 +172,11 @@ class ExchangeClient(ABC):
                 f"{self.connection.exchange}: no connection within {_OPEN_TIMEOUT_S:g} s ({where})"
             ) from None
 
-    async def send(self, command: Command) -> None:
-        await self._sending.send(command)
+    def send(self, command: Command) -> Coroutine[Any, Any, None]:
+        return self._sending.send(command)
 
-    async def send_all(self, commands: Sequence[Command]) -> None:
-        await self._sending.send_all(commands)
+    def send_all(self, commands: Sequence[Command]) -> Coroutine[Any, Any, None]:
+        return self._sending.send_all(commands)
 
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         if not self.connection.has_keys:

@@ -4,10 +4,10 @@ A client never raises for what an exchange or the network does: a request that f
 `UserError` from `open` only, for what a person has to put right (keys, symbols, terms that differ).
 """
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from adapters.exchanges.client_ids import ClientIds
 
@@ -103,11 +103,15 @@ class Exchange(Protocol):
         around every gap. Raises UserError.
         """
 
-    async def send(self, command: Command) -> None:
-        """Send a command once; never again by itself. Puts ORDER_ACCEPTED, ORDER_REJECTED, CANCEL_REJECTED,
-        ORDER_AMENDED, or REQUEST_FAILED where there is no answer, and then the order is unknown."""
+    def send(self, command: Command) -> Coroutine[Any, Any, None]:
+        """Take a command; what is returned sends it, once and never again by itself, and ends with its answer.
 
-    async def send_all(self, commands: Sequence[Command]) -> None:
+        Puts ORDER_ACCEPTED, ORDER_REJECTED, CANCEL_REJECTED, ORDER_AMENDED, or REQUEST_FAILED where there is no
+        answer, and then the order is unknown. Commands about one order leave in the order in which they were taken,
+        each when the one before it has ended; those about different orders do not wait for each other.
+        """
+
+    def send_all(self, commands: Sequence[Command]) -> Coroutine[Any, Any, None]:
         """The same of several commands about different orders, all to be placed or all to be cancelled, in as few
         requests as the exchange has for them. Each order has an outcome of its own."""
 

@@ -4,8 +4,8 @@ Every order has an outcome of its own: what the exchange says becomes a report, 
 """
 
 import asyncio
-from collections.abc import Sequence
-from typing import TYPE_CHECKING
+from collections.abc import Coroutine, Sequence
+from typing import TYPE_CHECKING, Any
 
 from adapters.exchanges.answers import Refused
 from adapters.exchanges.markets import Market
@@ -17,6 +17,9 @@ from engine.reasons import Reason
 if TYPE_CHECKING:
     from adapters.exchanges.client import ExchangeClient
 
+# Ends with a request.
+Done = asyncio.Future[None]
+
 _PLACES = frozenset((DecisionKind.PLACE_ORDER, DecisionKind.RELEASE_ORDER))
 
 
@@ -26,13 +29,37 @@ class Sending:
     def __init__(self, client: "ExchangeClient") -> None:
         self._client = client
 
-    async def send(self, command: Command) -> None:
-        market = self._client.markets[command.instrument]
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        before = self._begin(command, done)
+    def send(self, command: Command) -> Coroutine[Any, Any, None]:
+        """What sends a command; its place among the requests about its order is taken at once."""
+        done, befores = self._begin([command])
+        return self._send([command], done, befores)
+
+    def send_all(self, commands: Sequence[Command]) -> Coroutine[Any, Any, None]:
+        """The same of several commands about different orders, in as few requests as can be."""
+        return self._send_parts([(part, *self._begin(part)) for part in self._parts(commands)])
+
+    def _parts(self, commands: Sequence[Command]) -> list[Sequence[Command]]:
+        """What goes in one request each; what has to wait for an earlier request alone, so that nobody waits for it."""
+        batches: dict[tuple[bool, int], list[Command]] = {}
+        for command in commands:
+            batch = self._client.batch_of(command)
+            alone = batch is None or command.order in self._client.on_their_way
+            batches.setdefault((alone, command.order if alone or batch is None else batch), []).append(command)
+        most = self._client.batch_most
+        return [whole[start : start + most] for whole in batches.values() for start in range(0, len(whole), most)]
+
+    async def _send_parts(self, parts: Sequence[tuple[Sequence[Command], Done, list[Done]]]) -> None:
+        await asyncio.gather(*[self._send(commands, done, befores) for commands, done, befores in parts])
+
+    async def _send(self, commands: Sequence[Command], done: Done, befores: list[Done]) -> None:
         try:
-            if before is not None:
+            for before in befores:
                 await before
+            if len(commands) > 1:
+                await (self._place_batch if commands[0].kind in _PLACES else self._cancel_batch)(commands)
+                return
+            (command,) = commands
+            market = self._client.markets[command.instrument]
             if command.kind in _PLACES:
                 await self._send_place(market, command)
             elif command.kind == DecisionKind.CANCEL_ORDER:
@@ -40,53 +67,27 @@ class Sending:
             else:
                 await self._send_amend(market, command)
         finally:
-            self._end(command, done)
+            self._end(commands, done)
 
-    async def send_all(self, commands: Sequence[Command]) -> None:
-        batches: dict[tuple[bool, int], list[Command]] = {}
+    def _begin(self, commands: Sequence[Command]) -> tuple[Done, list[Done]]:
+        """Note that a request is on its way: when it has ended, and those before it that are about the same orders."""
+        client = self._client
+        done: Done = asyncio.get_running_loop().create_future()
+        befores = []
         for command in commands:
-            batch = self._client.batch_of(command)
-            batches.setdefault((batch is None, command.order if batch is None else batch), []).append(command)
-        parts = [
-            whole[start : start + self._client.batch_most]
-            for whole in batches.values()
-            for start in range(0, len(whole), self._client.batch_most)
-        ]
-        await asyncio.gather(*[self._send_part(part) for part in parts])
+            if command.order in client.on_their_way:
+                befores.append(client.on_their_way[command.order])
+            client.on_their_way[command.order] = done
+            client.sent_while_asking.add(command.order)
+            if command.kind in _PLACES:
+                client.order_trades.began(command.order, client.clock_ns())
+        return done, befores
 
-    async def _send_part(self, commands: Sequence[Command]) -> None:
-        await (self.send(commands[0]) if len(commands) == 1 else self._send_batch(commands))
-
-    async def _send_batch(self, commands: Sequence[Command]) -> None:
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        befores = [self._begin(command, done) for command in commands]
-        try:
-            for before in befores:
-                if before is not None:
-                    await before
-            if commands[0].kind in _PLACES:
-                await self._place_batch(commands)
-            else:
-                await self._cancel_batch(commands)
-        finally:
-            for command in commands:
-                self._end(command, done)
-
-    def _begin(self, command: Command, done: asyncio.Future[None]) -> asyncio.Future[None] | None:
-        """Note that a request is on its way; returns the one before it about the same order."""
-        order = command.order
-        before = self._client.on_their_way.get(order)
-        self._client.on_their_way[order] = done
-        self._client.sent_while_asking.add(order)
-        if command.kind in _PLACES:
-            self._client.order_trades.began(order, self._client.clock_ns())
-        return before
-
-    def _end(self, command: Command, done: asyncio.Future[None]) -> None:
-        if not done.done():
-            done.set_result(None)
-        if self._client.on_their_way.get(command.order) is done:
-            del self._client.on_their_way[command.order]
+    def _end(self, commands: Sequence[Command], done: Done) -> None:
+        done.set_result(None)
+        for command in commands:
+            if self._client.on_their_way.get(command.order) is done:
+                del self._client.on_their_way[command.order]
 
     async def _send_place(self, market: Market, command: Command) -> None:
         outcome: int | Exception

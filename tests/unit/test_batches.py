@@ -12,8 +12,8 @@ def command(kind: DecisionKind, order: int, account: int = 0) -> Command:
     return Command(kind, 0, 0, 0, 0, account, 0, 0, order, 0, 0, 0, 0, 0)
 
 
-def batches(*commands: Command, under_way: tuple[int, ...] = ()) -> list[list[int]]:
-    return [[one.order for one in batch] for batch in in_batches(commands, under_way)]
+def batches(*commands: Command) -> list[list[int]]:
+    return [[one.order for one in batch] for batch in in_batches(commands)]
 
 
 def test_orders_and_cancels_go_together_each_with_their_kind() -> None:
@@ -29,6 +29,5 @@ def test_amendments_go_alone() -> None:
     assert batches(command(AMEND, 1), command(AMEND, 2), command(PLACE, 3)) == [[1], [2], [3]]
 
 
-def test_what_has_to_wait_goes_alone_and_after_what_it_waits_for() -> None:
-    assert batches(command(CANCEL, 1), command(CANCEL, 2), command(CANCEL, 3), under_way=(2,)) == [[1, 3], [2]]
+def test_what_follows_on_an_earlier_command_goes_alone_and_after_it() -> None:
     assert batches(command(PLACE, 1), command(PLACE, 2), command(CANCEL, 1), command(CANCEL, 3)) == [[1, 2], [1], [3]]
