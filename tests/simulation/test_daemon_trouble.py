@@ -4,7 +4,7 @@ import asyncio
 import errno
 import logging
 import mmap
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from adapters.exchanges.port import Command, Connection
 from adapters.journal import check, lmdb_environment, read_journal
 from adapters.journal.lmdb_environment import Environment
 from adapters.strategies.interface import Signal
-from engine.kinds import Action, EventKind, FundingBasis
+from engine.kinds import Action, DecisionKind, EventKind, FundingBasis
 from engine.reasons import Reason
 from engine.records import EVENT
 from replay import live as live_module
@@ -64,6 +64,11 @@ class Witness(DirectExchange):
         self.raises: BaseException | None = None
         self.sent_before_failure = 0
         self.stood_down = 0
+        self.together: list[list[Command]] = []
+
+    async def send_all(self, commands: Sequence[Command]) -> None:
+        self.together.append(list(commands))
+        await super().send_all(commands)
 
     async def stand_down(self) -> bool:
         self.stood_down += 1
@@ -293,6 +298,15 @@ def test_a_client_that_raises_stops_it_and_nothing_more_is_sent(world: World, fa
     events = np.concatenate(sound_tape(world.folder))
     assert events["kind"][-1] == EventKind.CONNECTION_LOST
     goes_on(world)
+
+
+def test_orders_of_one_commit_leave_together(world: World) -> None:
+    _, witness = lived(world, trading(world, 80))
+    batches = [[DecisionKind(command.kind) for command in commands] for commands in witness.together]
+    assert batches and all(len(kinds) > 1 for kinds in batches)
+    assert {DecisionKind.PLACE_ORDER, DecisionKind.CANCEL_ORDER} <= {kind for kinds in batches for kind in kinds}
+    cancels = [{kind == DecisionKind.CANCEL_ORDER for kind in kinds} for kinds in batches]
+    assert all(len(kinds) == 1 for kinds in cancels), "never both in one"
 
 
 def test_one_that_is_stopped_ends_the_dead_man_switch(world: World, caplog: pytest.LogCaptureFixture) -> None:
