@@ -121,8 +121,16 @@ class _Timed:
         self._handed.append((command.seq, time.time_ns()))
         return self._exchange.send(command)
 
+    def send_all(self, commands: Sequence[Command]) -> Coroutine[Any, Any, None]:
+        now_ns = time.time_ns()
+        self._handed.extend((command.seq, now_ns) for command in commands)
+        return self._exchange.send_all(commands)
+
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         return await self._exchange.ask(orders, since_ns)
+
+    async def stand_down(self) -> bool:
+        return await self._exchange.stand_down()
 
     async def close(self) -> None:
         await self._exchange.close()

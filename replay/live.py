@@ -22,6 +22,7 @@ from adapters.journal import Document, JournalWriter
 from engine.kinds import DecisionKind, EventKind, OrderStatus
 from engine.reasons import Reason
 from engine.records import CONNECTION, EVENT, EVENT_BYTES, ORDER_REPORT
+from replay.batches import in_batches
 from replay.crash_points import CrashPoints
 from replay.live_session import Bytes, LiveSession
 from replay.operations import Operations
@@ -377,8 +378,8 @@ class Daemon:
         if not self.ready:
             self._waiting = commands
             return
-        for command in commands:
-            self._hand_over(command)
+        for together in in_batches(commands):
+            self._hand_over(together)
         if commands:
             self._handed_after_ns = self.inbox.now_ns() - self._batch_ts_ns
         if due:
@@ -395,34 +396,39 @@ class Daemon:
                 self.points.reach("after_part_fill" if order in unfinished else "after_fill")
         self._reports.clear()
 
-    def _hand_over(self, command: Command) -> None:
+    def _hand_over(self, commands: Sequence[Command]) -> None:
         if not self.sends:
-            self._answer_dry(command)
+            for command in commands:
+                self._answer_dry(command)
             return
-        request = self.exchanges[command.account].send(command)
-        task = asyncio.create_task(self._send(command, request))
+        exchange = self.exchanges[commands[0].account]
+        request = exchange.send(commands[0]) if len(commands) == 1 else exchange.send_all(commands)
+        task = asyncio.create_task(self._send(commands, request))
         self._requests.add(task)
         task.add_done_callback(self._forget_request)
-        self._note_sent(command)
+        for command in commands:
+            self._note_sent(command)
 
     def _note_sent(self, command: Command) -> None:
         if command.kind in (DecisionKind.PLACE_ORDER, DecisionKind.RELEASE_ORDER):
             self.inbox.order_report(EventKind.ORDER_SENT, command.account, command.instrument, command.order)
 
-    async def _send(self, command: Command, request: Coroutine[Any, Any, None]) -> None:
+    async def _send(self, commands: Sequence[Command], request: Coroutine[Any, Any, None]) -> None:
         if self._failure is not None:
             request.close()
             return
-        self.points.reach("before_send")
-        if command.kind == DecisionKind.CANCEL_ORDER:
-            self.points.reach("before_cancel")
+        for command in commands:
+            self.points.reach("before_send")
+            if command.kind == DecisionKind.CANCEL_ORDER:
+                self.points.reach("before_cancel")
         try:
             await request
         except Exception as failure:
             # A client answers with events and never raises: this is a fault of ours, and not to be traded past.
-            log.error("sending order %d failed: %s", command.order, type(failure).__name__)
+            log.error("sending order %d failed: %s", commands[0].order, type(failure).__name__)
             self._fail(failure)
-        self.points.reach("after_send")
+        for _ in commands:
+            self.points.reach("after_send")
 
     def _forget_request(self, task: "asyncio.Task[None]") -> None:
         self._requests.discard(task)
@@ -477,10 +483,20 @@ class Daemon:
         if self._requests and not self._broken:
             await asyncio.wait(self._requests, timeout=_LAST_ANSWERS_WITHIN_S)
         for account, exchange in self.exchanges.items():
+            # What ends for a reason leaves the dead-man switch to do its work.
+            if self._failure is None:
+                await self._stand_down(account, exchange)
             await self._close(account, exchange)
         if self.ready and not self._broken:
             self._mark(EventKind.CONNECTION_LOST)
             self.session.end(*self.inbox.take(len(self.inbox)))
+
+    async def _stand_down(self, account: int, exchange: Exchange) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_ANSWERS_WITHIN_S):
+                if await exchange.stand_down():
+                    return
+        log.warning("account %d: its dead-man switch has not been ended: its orders will be cancelled", account)
 
     async def _close(self, account: int, exchange: Exchange) -> None:
         try:

@@ -175,6 +175,8 @@ def connections(configuration: Configuration, live: LiveSection, ids: ClientIds,
                 instruments=instruments,
                 streams=frozenset(section.streams),
                 ids=ids,
+                # Whoever sends nothing has no orders to be cancelled: they would be another daemon's.
+                dead_man_switch_ns=section.dead_man_switch_ns if sending is Sending.LIVE else None,
             )
         )
     return found

@@ -52,6 +52,8 @@ class Connection:
     instruments: Sequence[ExchangeInstrument]
     streams: frozenset[str]
     ids: ClientIds
+    # The exchange cancels all orders after so long without a sign of life; 0 when the own stream ends, None never.
+    dead_man_switch_ns: int | None = None
 
     @property
     def has_keys(self) -> bool:
@@ -109,6 +111,10 @@ class Exchange(Protocol):
         each when the one before it has ended; those about different orders do not wait for each other.
         """
 
+    def send_all(self, commands: Sequence[Command]) -> Coroutine[Any, Any, None]:
+        """The same of several commands about different orders, all to be placed or all to be cancelled, in as few
+        requests as the exchange has for them. Each order has an outcome of its own."""
+
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         """Ask what became of orders, for own trades since a time, open orders, balances and positions.
 
@@ -121,6 +127,9 @@ class Exchange(Protocol):
         the engine did not ask about are cancelled; foreign ones are left alone and counted. False where a question
         has no answer (its REQUEST_FAILED is put, nothing else). Without keys there is nothing to ask: True.
         """
+
+    async def stand_down(self) -> bool:
+        """End the dead-man switch, so that orders stay though nobody is there; False where that has failed."""
 
     async def close(self) -> None:
         """End all streams and requests."""
