@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import MONEY_MAX
+from engine.decisions import alert
 from engine.jit import inner_kernel
 from engine.kinds import OrderFlag, OrderRole, OrderStatus, OrderType, TimeInForce
 from engine.orders import (
@@ -26,8 +27,8 @@ _FLAGS = np.int64(OrderFlag.SELL | OrderFlag.POST_ONLY | OrderFlag.REDUCE_ONLY)
 
 
 @inner_kernel
-def adopt_order(state: Any, adopted: Any) -> Any:
-    """Enter an order that is open at the exchange; one that is known to be open stays as it is.
+def adopt_order(state: Any, adopted: Any, outbox: Any) -> Any:
+    """Enter an order that is open at the exchange, and tell people; one that is known to be open stays as it is.
 
     It is nobody's leg: an order of the strategy that it was of, or of the first one where it is not known any more.
     Numbers up to its own are taken.
@@ -79,6 +80,8 @@ def adopt_order(state: Any, adopted: Any) -> Any:
     order.status = np.int64(OrderStatus.PARTIALLY_FILLED) if in_part else np.int64(OrderStatus.ACCEPTED)
     order.placed_ts_ns = adopted.ts_exchange_ns
     state.orders_placed = max(state.orders_placed, adopted.order)
+    instrument = np.int64(adopted.instrument)
+    alert(state, outbox, instrument, strategy, adopted.order, np.int64(Reason.ORDER_TAKEN_OVER), left_lots)
     return np.int64(Reason.NONE)
 
 

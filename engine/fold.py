@@ -30,6 +30,7 @@ from engine.breakers.watching import (
     on_request_failed,
     on_timer,
 )
+from engine.decisions import alert
 from engine.definitions import (
     change_setting,
     define_account,
@@ -59,6 +60,7 @@ from engine.records import (
     INSTRUMENT,
     INSTRUMENT_TERMS,
     MARK_PRICE,
+    NOTICE,
     OPERATOR,
     ORDER_REPORT,
     ORDER_REQUEST,
@@ -69,6 +71,8 @@ from engine.records import (
     STRATEGY_DEFINITION,
     TRADE,
 )
+
+_NOTICES_END = np.int64(800)
 
 
 @shared_kernel
@@ -293,7 +297,12 @@ def _on_reported(state: Any, event: Any, outbox: Any) -> Any:
     elif kind == EventKind.ORDER_ADOPTED:
         if _instrument_is_unknown(state, np.int64(event.instrument)):
             return np.int64(Reason.INSTRUMENT_UNKNOWN)
-        return np.int64(adopt_order(state, overlay(event, ADOPTION)))
+        return np.int64(adopt_order(state, overlay(event, ADOPTION), outbox))
+    elif kind == EventKind.NOTICE:
+        notice = overlay(event, NOTICE)
+        if not Reason.FEE_CURRENCY_UNKNOWN <= notice.reason < _NOTICES_END:
+            return np.int64(Reason.VALUE_INVALID)
+        alert(state, outbox, np.int64(event.instrument), np.int64(0), notice.order, notice.reason, notice.observed)
     else:
         return np.int64(Reason.EVENT_KIND_UNKNOWN)
     return np.int64(Reason.NONE)

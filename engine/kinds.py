@@ -36,6 +36,7 @@ class EventKind(IntEnum):
     POSITION_REPORTED = 51
     CASH_MOVED = 52
     ORDER_ADOPTED = 53
+    NOTICE = 54
 
 
 class DecisionKind(IntEnum):

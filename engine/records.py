@@ -123,6 +123,8 @@ CASH = _stated("reserved", _words("amount_units"))
 # An order as the exchange has it that the engine did not know to be open. `source` is its OrderFlags; quantity and what
 # is filled of it are whole, those of trades since `ts_exchange_ns`.
 ADOPTION = _reported("order_type", _words("order", "quantity_lots", "filled_lots", "limit_ticks", "trigger_ticks"))
+# What a client found at the exchange and a person should hear of; `reason` is one of 700..799.
+NOTICE = _reported("reserved", _words("reason", "order", "observed"))
 
 OVERLAYS: dict[EventKind, np.dtype[Any]] = {
     EventKind.QUOTE: QUOTE,
@@ -155,6 +157,7 @@ OVERLAYS: dict[EventKind, np.dtype[Any]] = {
     EventKind.POSITION_REPORTED: POSITION_REPORT,
     EventKind.CASH_MOVED: CASH,
     EventKind.ORDER_ADOPTED: ADOPTION,
+    EventKind.NOTICE: NOTICE,
 }
 
 

@@ -141,6 +141,7 @@ class Market(Hooks):
         order.ask_as_it_is()
         self.orders.add(order)
         self.counts["orders_placed"] = max(self.counts.get("orders_placed", 0), number)
+        self.alert(order.instrument, order.strategy, number, Reason.ORDER_TAKEN_OVER, order.left_lots)
 
     def _on_report(self, report: Event, order: Order) -> None:
         order.exchange_order_id = report["exchange_order_id"] or order.exchange_order_id

@@ -122,12 +122,16 @@ def _adopted(twin: Twin, choose: Choose) -> Event:
     return event(EventKind.ORDER_ADOPTED, source=flags, ts_exchange_ns=choose(2) * twin.ts_ns, **terms, **lots, **where)
 
 
+def _notice(twin: Twin, choose: Choose) -> Event:
+    return event(EventKind.NOTICE, reason=698 + choose(103), order=choose(3), observed=choose(9), **_place(choose))
+
+
 def next_of_books(twin: Twin, choose: Choose) -> Event:
     """What exchanges are asked for beside all the rest."""
     made = next_event(twin, choose)
     if choose(4):
         return made
-    asked = (_payment, _adopted)[choose(2)](twin, choose)
+    asked = (_payment, _adopted, _notice)[choose(3)](twin, choose)
     return asked | {"ts_ns": made["ts_ns"]}
 
 
