@@ -42,16 +42,18 @@ def adopt_order(state: Any, adopted: Any, outbox: Any) -> Any:
         return np.int64(Reason.ORDER_INVALID)
     if not 0 <= adopted.filled_lots < adopted.quantity_lots <= MONEY_MAX:
         return np.int64(Reason.QUANTITY_INVALID)
-    strategy = np.int64(0)
+    strategy, filled_lots = np.int64(0), adopted.filled_lots
     known = np.int64(find_order(state, adopted.order))
     if known != 0:
-        if is_open(state.orders[known - 1].status):
+        # What has been filled since it was asked for is booked there.
+        filled_lots = max(filled_lots, state.orders[known - 1].filled_lots)
+        if is_open(state.orders[known - 1].status) or filled_lots >= adopted.quantity_lots:
             return np.int64(Reason.NONE)
         strategy = state.orders[known - 1].strategy
     if not has_free_slot(state):
         return np.int64(Reason.ORDER_TABLE_FULL)
     side = np.int64(-1) if flags & OrderFlag.SELL else np.int64(1)
-    left_lots = adopted.quantity_lots - adopted.filled_lots
+    left_lots = adopted.quantity_lots - filled_lots
     if not open_lots_fit(state.positions[adopted.account, adopted.instrument], side, left_lots):
         return np.int64(Reason.QUANTITY_INVALID)
     if known != 0:
@@ -74,9 +76,9 @@ def adopt_order(state: Any, adopted: Any, outbox: Any) -> Any:
     closes = (flags & OrderFlag.REDUCE_ONLY) != 0
     role = np.int64(OrderRole.EXIT) if closes else np.int64(OrderRole.ENTRY)
     enter_order(state, slot, role, np.int64(0), np.int64(0))
-    change_open_lots(state, order, -adopted.filled_lots)
-    order.filled_lots = adopted.filled_lots
-    in_part = adopted.filled_lots > 0
+    change_open_lots(state, order, -filled_lots)
+    order.filled_lots = filled_lots
+    in_part = filled_lots > 0
     order.status = np.int64(OrderStatus.PARTIALLY_FILLED) if in_part else np.int64(OrderStatus.ACCEPTED)
     order.placed_ts_ns = adopted.ts_exchange_ns
     state.orders_placed = max(state.orders_placed, adopted.order)

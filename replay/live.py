@@ -18,6 +18,7 @@ import numpy as np
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.port import Command, Exchange, OrderQuestion
 from adapters.journal import Document, JournalWriter
+from adapters.operating.endpoints import LOCAL
 from engine.kinds import DecisionKind, EventKind, OrderStatus
 from engine.reasons import Reason
 from engine.records import CONNECTION, EVENT, EVENT_BYTES, ORDER_REPORT
@@ -90,6 +91,7 @@ class Daemon:
     observe: Observer | None = None
     operations: Operations | None = None
     metrics_port: int | None = None
+    metrics_host: str = LOCAL
     points: CrashPoints = field(default_factory=CrashPoints)
     ready: bool = False
     figures: Figures = field(default_factory=Figures)
@@ -132,7 +134,7 @@ class Daemon:
         try:
             if self.operations is not None:
                 self.session.written = lambda *block: self._written.append(block)
-                await self.operations.open(self.metrics_port)
+                await self.operations.open(self.metrics_port, self.metrics_host)
             for exchange in self.exchanges.values():
                 await self._unless_stopped(exchange.open())
             await self._reconcile_first()
@@ -196,7 +198,8 @@ class Daemon:
             return
         self.points.reach("after_questions")
         events, documents = self.inbox.take(len(self.inbox))
-        kept = np.flatnonzero(events.view(EVENT)["kind"] > EventKind.ORDER_REQUESTED)
+        kinds = events.view(EVENT)["kind"]
+        kept = np.flatnonzero((kinds > EventKind.ORDER_REQUESTED) | (kinds == EventKind.FUNDING))
         evidence = np.ascontiguousarray(events.view(EVENT)[kept]).view(np.uint8)
         if self.opening is not None:
             opening, named = self.opening(evidence)

@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -22,7 +23,7 @@ from adapters.journal import Document, Durability, Manifest, append_journal, cre
 from adapters.version import engine_version
 from engine.entry import engine_for
 from engine.kinds import EventKind
-from engine.records import BALANCE, EVENT, EVENT_BYTES
+from engine.records import BALANCE, EVENT, EVENT_BYTES, FUNDING
 from engine.state import DEFAULT_LIMITS, Limits
 from replay.crash_points import from_environment
 from replay.desk import in_force_on_tape
@@ -70,9 +71,9 @@ def open_daemon(
     """
     live = live_of(configuration)
     check_capacities(configuration, limits)
-    began_ns = clock_ns()
     session = _session(configuration, sending, limits)
     session.warm_up()
+    began_ns = clock_ns()
     recovered, in_force = Recovered(0, 0, 0, 0), configuration.in_force
     if (folder / "data.mdb").exists():
         # First the right to write it: what is gone through is the end, and not another daemon's tape.
@@ -102,6 +103,7 @@ def open_daemon(
         opening=_opening(configuration, began_ns, sending) if recovered.events == 0 else None,
         operations=Operations(folder, configuration, in_force, inbox, lambda: session.engine.view(session.state)),
         metrics_port=live.metrics_port,
+        metrics_host=live.metrics_host,
         points=from_environment(),
     )
     return daemon, recovered
@@ -175,6 +177,9 @@ def connections(configuration: Configuration, live: LiveSection, ids: ClientIds,
                 instruments=instruments,
                 streams=frozenset(section.streams),
                 ids=ids,
+                fee_rates=section.fee_rates,
+                adopts_unknown=live.unknown_orders == "adopt",
+                cancels_foreign=live.foreign_orders == "cancel",
             )
         )
     return found
@@ -198,14 +203,27 @@ def _opening(
     def opening(evidence: Bytes) -> tuple[Bytes, Mapping[int, Document]]:
         if sending is not Sending.LIVE:
             return opening_events(configuration, began_ns)
-        balances = _balances(evidence)
+        balances, paid = _balances(evidence), _payments(evidence)
         accounts = tuple(
-            replace(account, balance_units=balances.get(account.number, account.balance_units))
+            replace(account, balance_units=balances.get(account.number, account.balance_units) - paid[account.number])
             for account in configuration.accounts
         )
         return opening_events(replace(configuration, accounts=accounts), began_ns)
 
     return opening
+
+
+def _payments(evidence: Bytes) -> Counter[int]:
+    """Funding since the tape began, each payment once: the balances have it, and it is booked after the opening."""
+    rows = evidence.view(FUNDING)
+    paid: Counter[int] = Counter()
+    seen = set()
+    for row in rows[rows["kind"] == EventKind.FUNDING]:
+        payment = int(row["instrument"]), int(row["payment_id"])
+        if payment not in seen:
+            paid[int(row["account"])] += int(row["amount_units"])
+        seen.add(payment)
+    return paid
 
 
 def _balances(evidence: Bytes) -> dict[int, int]:

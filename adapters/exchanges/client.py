@@ -12,9 +12,20 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from adapters.errors import UserError
-from adapters.exchanges.answers import Amended, Answers, FoundOrder, Held, Holdings, KnownOrders, OwnTrade, Refused
+from adapters.exchanges.answers import (
+    Amended,
+    Answers,
+    FoundOrder,
+    Held,
+    Holdings,
+    KnownOrders,
+    OwnTrade,
+    Payment,
+    Refused,
+)
 from adapters.exchanges.inbox import Inbox
-from adapters.exchanges.markets import Market
+from adapters.exchanges.markets import WITH_LIMIT, Market
+from adapters.exchanges.oddities import Oddities
 from adapters.exchanges.order_trades import OrderTrades
 from adapters.exchanges.port import Command, Connection, OrderQuestion
 from adapters.exchanges.questions import OVERLAP_NS, answers_of
@@ -47,7 +58,10 @@ class ExchangeClient(ABC):
         self.clock_ns = clock_ns
         seed = zlib.crc32(f"{connection.ids.journal_id} {connection.account}".encode())
         self.streams = Streams(inbox, connection.account, seed)
+        self.oddities = Oddities(connection.account, inbox, self.counts, connection.fee_rates)
         self._last_trade_ns = 0
+        # Until when payments are known of; 0 where they have never been asked for.
+        self._payments_known_ns = 0
         self.orders = KnownOrders()
         self.order_trades = OrderTrades()
         # The last request about each order that is on its way: what follows on it waits.
@@ -96,11 +110,15 @@ class ExchangeClient(ABC):
 
     @abstractmethod
     async def cancel_found(self, market: Market, found: FoundOrder) -> None:
-        """Cancel an order that the engine does not know of."""
+        """Cancel an order that the engine does not know of, or that is not of this tape."""
 
     @abstractmethod
     async def trades_since(self, since_ns: int) -> list[OwnTrade]:
         """Own trades of all instruments, oldest first."""
+
+    @abstractmethod
+    async def payments_since(self, since_ns: int) -> list[Payment]:
+        """Funding of all instruments since a time."""
 
     @abstractmethod
     async def holdings(self) -> Holdings:
@@ -178,6 +196,18 @@ class ExchangeClient(ABC):
         trades = await self.trades_since(from_ns - OVERLAP_NS)
         self.order_trades.take(trades, from_ns, asked_ns)
         return trades
+
+    async def payments_from(self, from_ns: int) -> list[Payment]:
+        """Funding since a time of our clock, or since the last time that it was told where that is longer ago."""
+        asked_ns = self.clock_ns()
+        payments = await self.payments_since(min(from_ns, self._payments_known_ns or from_ns) - OVERLAP_NS)
+        self._payments_known_ns = asked_ns
+        return payments
+
+    async def book_payments(self) -> None:
+        """A stream says that funding was paid, but not all of it: ask what is."""
+        for payment in await self.payments_from(self.clock_ns()):
+            self._put_payment(payment)
 
     async def left_lots(self, command: Command) -> int:
         """What is still to be filled of an order for it to have the command's quantity. Raises Refused."""
@@ -337,12 +367,37 @@ class ExchangeClient(ABC):
         for trade in answers.trades:
             self._last_trade_ns = max(self._last_trade_ns, trade.ts_ns)
             self._put_trade(trade)
+        for payment in answers.payments:
+            self._put_payment(payment)
+        for order in answers.adopted:
+            self._put_adopted(order, answers.filled_lots[order.order])
         for order in answers.orders:
             self._put_found(order, answers.filled_lots[order.order])
         holdings = answers.holdings
         self.inbox.balance(self.account, holdings.total_units, holdings.available_units)
         for instrument in self.markets:
             self.inbox.position(self.account, instrument, *holdings.positions.get(instrument, Held(0)))
+
+    def _put_payment(self, payment: Payment) -> None:
+        self.inbox.payment(self.account, *payment)
+
+    def _put_adopted(self, found: FoundOrder, filled_lots: int) -> None:
+        terms = found.terms
+        assert terms is not None, "it is an order of this tape"
+        self.inbox.adopted(
+            self.account,
+            found.instrument,
+            found.order,
+            terms.order_type,
+            terms.order_flags,
+            filled_lots + found.left_lots,
+            filled_lots,
+            found.price_ticks if terms.order_type in WITH_LIMIT else 0,
+            terms.trigger_ticks,
+            terms.placed_ns - OVERLAP_NS,
+        )
+        who = self.account, found.instrument, found.order, found.exchange_order_id
+        self.inbox.order_report(EventKind.ORDER_ACCEPTED, *who, ts_exchange_ns=found.ts_ns)
 
     def _put_found(self, found: FoundOrder, filled_lots: int) -> None:
         """What an order is, and its terms where it is open or filled."""

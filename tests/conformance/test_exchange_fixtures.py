@@ -15,6 +15,7 @@ from adapters.exchanges.client_ids import ClientIds
 from adapters.exchanges.hyperliquid import HyperliquidMessages
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market, Rules
+from adapters.exchanges.oddities import Oddities
 from adapters.exchanges.port import ExchangeInstrument
 from engine.kinds import EventKind, FillFlag
 from engine.records import EVENT, OVERLAYS
@@ -54,10 +55,11 @@ class Reader:
         self.markets = AnyMarkets("USDC" if exchange == "hyperliquid" else "USDT")
         self.orders = KnownOrders()
         self.orderless: list[Any] = []
-        common = (ACCOUNT, self.inbox, self.markets, IDS, self.orders, self.counts, self._own_trade)
+        oddities = Oddities(ACCOUNT, self.inbox, self.counts, {})
+        common = (ACCOUNT, self.inbox, self.markets, IDS, self.orders, self.counts, self._own_trade, oddities)
         self.messages: Any = {
-            "binance": lambda: BinanceMessages(*common),
-            "bitfinex": lambda: BitfinexMessages(*common),
+            "binance": lambda: BinanceMessages(*common, lambda: None),
+            "bitfinex": lambda: BitfinexMessages(*common, lambda: None),
             "hyperliquid": lambda: HyperliquidMessages(*common, self.orderless.append),
         }[exchange]()
 

@@ -113,7 +113,8 @@ class Market(Hooks):
         require(event["limit_ticks"] >= 0 and event["trigger_ticks"] >= 0, Reason.ORDER_INVALID)
         require(0 <= filled < quantity <= LOTS_MAX, Reason.QUANTITY_INVALID)
         known = self.orders.known.get(number)
-        if known is not None and known.is_open:
+        filled = filled if known is None else max(filled, known.filled_lots)
+        if known is not None and (known.is_open or filled >= quantity):
             return
         require(self.orders.has_room(), Reason.ORDER_TABLE_FULL)
         if known is not None:
