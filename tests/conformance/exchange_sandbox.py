@@ -66,8 +66,14 @@ class Client:
     """Our client of the venue's first customer, and everything that it has put into its inbox."""
 
     def __init__(
-        self, place: Place, streams: frozenset[str] = STREAMS, keys: Keys | None = None, journal: str = JOURNAL
+        self,
+        place: Place,
+        streams: frozenset[str] = STREAMS,
+        keys: Keys | None = None,
+        journal: str = JOURNAL,
+        **terms: Any,
     ) -> None:
+        """`terms` are those of a `Connection` that are not always said."""
         venue = place.venue
         self.inbox = Inbox(time.time_ns)
         self.ids = ClientIds(journal)
@@ -87,7 +93,7 @@ class Client:
             )
             for number, one in enumerate(venue.core.instruments)
         ]
-        connection = Connection(ACCOUNT, venue.exchange, keys, venue.address, instruments, streams, self.ids)
+        connection = Connection(ACCOUNT, venue.exchange, keys, venue.address, instruments, streams, self.ids, **terms)
         self.exchange: ExchangeClient = connect(connection, self.inbox)  # type: ignore[assignment]
         self.events: list[Any] = []
 
