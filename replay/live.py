@@ -22,6 +22,7 @@ from adapters.operating.endpoints import LOCAL
 from engine.kinds import DecisionKind, EventKind, OrderStatus
 from engine.reasons import Reason
 from engine.records import CONNECTION, EVENT, EVENT_BYTES, ORDER_REPORT
+from replay.announced import Announced
 from replay.crash_points import CrashPoints
 from replay.live_session import Bytes, LiveSession
 from replay.operations import Operations
@@ -37,6 +38,7 @@ _ASK_AGAIN_S = (0.5, 1.0, 2.0, 5.0)
 # Exchanges' clocks are not ours: own trades are asked for from so long before the tape's end.
 _TRADES_OVERLAP_NS = 60_000_000_000
 _LAST_ANSWERS_WITHIN_S = 5.0
+_NS_PER_MS = 1_000_000
 
 assert EVENT.fields is not None and EVENT.fields["ts_ns"][1] == 0
 _TS_BYTES = 8
@@ -90,6 +92,7 @@ class Daemon:
     opening: Opening | None = None
     observe: Observer | None = None
     operations: Operations | None = None
+    announced: Announced | None = None
     metrics_port: int | None = None
     metrics_host: str = LOCAL
     points: CrashPoints = field(default_factory=CrashPoints)
@@ -138,7 +141,13 @@ class Daemon:
             for exchange in self.exchanges.values():
                 await self._unless_stopped(exchange.open())
             await self._reconcile_first()
-            tasks = self._tell_time(), self._ask_again(), self._ask_after_gaps(), self._reconcile()
+            tasks = (
+                self._tell_time(),
+                self._tell_changes(),
+                self._ask_again(),
+                self._ask_after_gaps(),
+                self._reconcile(),
+            )
             helpers += [asyncio.create_task(task) for task in tasks]
             for helper in helpers:
                 helper.add_done_callback(lambda _: self.inbox.wake())
@@ -209,6 +218,8 @@ class Daemon:
         self._waiting += self.session.take(evidence, said)
         # What the answers left to be done is done now, and not at the next price.
         self._mark(EventKind.CONNECTION_RESTORED)
+        if self.announced is not None:
+            self.announced.tell_due(self.inbox.now_ns())
         self._tell_timer()
         self._waiting += self.session.take(*self.inbox.take(len(self.inbox)))
         if self.sends:
@@ -452,6 +463,15 @@ class Daemon:
     def _tell_timer(self) -> None:
         number = self.inbox.now_ns() // self.timer_interval_ns
         self.inbox.put(EventKind.TIMER, words=(number, number * self.timer_interval_ns, 0, 0, 0))
+
+    async def _tell_changes(self) -> None:
+        """Rules that change at their time; a clock that is set anew is looked at as often as timers are told."""
+        while self.announced is not None:
+            now_ns = self.inbox.now_ns()
+            due_ns = min(self.announced.next_due_ns(now_ns), now_ns + self.timer_interval_ns)
+            if not await self._pause(max(due_ns - now_ns, _NS_PER_MS) / 1e9):
+                return
+            self.announced.tell_due(self.inbox.now_ns())
 
     def _mark(self, kind: EventKind) -> None:
         """A beginning or an end of being connected, for all accounts."""

@@ -12,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from blake3 import blake3
 
-from adapters.configuration import Configuration, RulesInForce
+from adapters.configuration import Change, Configuration, RulesInForce
 from adapters.configuration.live_section import ConnectionSection, LiveSection
 from adapters.errors import UserError
 from adapters.exchanges.client_ids import ClientIds
@@ -25,6 +25,7 @@ from engine.entry import engine_for
 from engine.kinds import EventKind
 from engine.records import BALANCE, EVENT, EVENT_BYTES, FUNDING
 from engine.state import DEFAULT_LIMITS, Limits
+from replay.announced import Announced, still_to_come
 from replay.crash_points import from_environment
 from replay.desk import in_force_on_tape
 from replay.live import Daemon
@@ -74,11 +75,11 @@ def open_daemon(
     session = _session(configuration, sending, limits)
     session.warm_up()
     began_ns = clock_ns()
-    recovered, in_force = Recovered(0, 0, 0, 0), configuration.in_force
+    recovered, in_force, changes = Recovered(0, 0, 0, 0), configuration.in_force, still_to_come(configuration)
     if (folder / "data.mdb").exists():
         # First the right to write it: what is gone through is the end, and not another daemon's tape.
         writer = opened.enter_context(append_journal(folder, durability))
-        began_ns, recovered, in_force = _come_back(configuration, folder, sending, session, limits)
+        began_ns, recovered, in_force, changes = _come_back(configuration, folder, sending, session, limits)
     else:
         manifest = _manifest(configuration, sending, limits, began_ns)
         writer = opened.enter_context(create_journal(folder, manifest, durability))
@@ -86,6 +87,7 @@ def open_daemon(
     inbox = Inbox(clock_ns, foreign_since_ns=began_ns)
     inbox.latest_ts_ns = recovered.last_ts_ns
     ids = ClientIds(writer.manifest.journal_id)
+    operations = Operations(folder, configuration, in_force, inbox, lambda: session.engine.view(session.state))
     daemon = Daemon(
         session=session,
         journal=writer,
@@ -101,7 +103,8 @@ def open_daemon(
         sends=sending is Sending.LIVE,
         began_ts_ns=began_ns,
         opening=_opening(configuration, began_ns, sending) if recovered.events == 0 else None,
-        operations=Operations(folder, configuration, in_force, inbox, lambda: session.engine.view(session.state)),
+        operations=operations,
+        announced=Announced(changes, configuration, operations.desk, inbox, lambda: session.engine.view(session.state)),
         metrics_port=live.metrics_port,
         metrics_host=live.metrics_host,
         points=from_environment(),
@@ -118,8 +121,8 @@ def _session(configuration: Configuration, sending: Sending, limits: Limits) -> 
 
 def _come_back(
     configuration: Configuration, folder: Path, sending: Sending, session: LiveSession, limits: Limits
-) -> tuple[int, Recovered, RulesInForce]:
-    """When the tape began, what going through it came to, and which rules were in force at its end."""
+) -> tuple[int, Recovered, RulesInForce, list[Change]]:
+    """When the tape began, what going through it came to, the rules in force at its end, the changes to come."""
     with read_journal(folder) as reader:
         manifest = reader.manifest
         if manifest.mode != sending.value:
@@ -131,7 +134,8 @@ def _come_back(
             )
         if manifest.layout != asdict(limits):
             raise UserError(f"{folder}: has another layout than this engine, expected {asdict(limits)}")
-        return manifest.created_ns, session.recover(reader), in_force_on_tape(reader, configuration.in_force)
+        recovered, in_force = session.recover(reader), in_force_on_tape(reader, configuration.in_force)
+        return manifest.created_ns, recovered, in_force, still_to_come(configuration, reader, recovered.last_ts_ns)
 
 
 def _configuration_hash(configuration: Configuration) -> str:

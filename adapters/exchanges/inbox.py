@@ -2,11 +2,12 @@
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.configuration import Rule
 from adapters.journal import Document, document_hash
 from engine.kinds import EventKind, FillFlag, FundingBasis, RequestFailure
 from engine.reasons import Reason
@@ -109,6 +110,16 @@ class Inbox:
         """An event that people or programs state, with the document that belongs to it."""
         self._documents[self._count] = document
         self.put(kind, byte, source, instrument, account, words, document_hash(document))
+
+    def put_rules(self, rules: Sequence[Rule], document: Document | None = None) -> None:
+        """Rules that change, one event each; the first has the document, if there is one."""
+        for place, rule in enumerate(rules):
+            numbers = {"source": rule.strategy, "instrument": rule.instrument, "account": rule.account}
+            words = rule.setting, rule.value, rule.row, 0, 0
+            if place == 0 and document is not None:
+                self.put_stated(EventKind.CONFIGURATION_CHANGED, document, words=words, **numbers)
+            else:
+                self.put(EventKind.CONFIGURATION_CHANGED, words=words, **numbers)
 
     def quote(
         self,
