@@ -11,6 +11,7 @@ from adapters.venue.orders import OrderRequest, Placed, VenueOrder
 from engine.kinds import EventKind, OrderStatus, OrderType, Side
 from engine.records import EVENT
 from replay.live import Daemon
+from replay.sessions import sessions_of
 from tests.simulation.daemon_lives import TEXT, Life, World, agree, the_tape_is_sound
 
 _LIVES_MOST = 20
@@ -71,6 +72,10 @@ def test_funding_that_was_paid_to_nobody_who_listened_is_booked_once(tmp_path: P
     daemon = lived(world, ticks=0, settles=True)
     agree(world, daemon)
     the_tape_is_sound(world.folder, daemon)
+    with read_journal(world.folder) as reader:
+        ends = [session["end"] for session in sessions_of(reader, is_written=False)["sessions"]]
+    # A payment that a restart learns of is no sign that the daemon before was still there.
+    assert ends[-3:] == ["stopped"] * 3
 
 
 def test_a_new_tape_begins_with_the_money_that_is_there_and_books_no_payment_from_before(tmp_path: Path) -> None:
