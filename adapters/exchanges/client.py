@@ -39,6 +39,7 @@ _READS_MOST = 4
 _READ_BACKOFF_S = 0.25
 _READ_WAIT_MOST_S = 30.0
 _OPEN_TIMEOUT_S = 60.0
+_PAYMENTS_EVERY_NS = 300 * _NS_PER_S
 
 Answer = TypeVar("Answer")
 
@@ -60,8 +61,10 @@ class ExchangeClient(ABC):
         self.streams = Streams(inbox, connection.account, seed)
         self.oddities = Oddities(connection.account, inbox, self.counts, connection.fee_rates)
         self._last_trade_ns = 0
-        # Until when payments are known of; 0 where they have never been asked for.
+        # Until when payments are known of, and when they were asked for last; 0 is never.
         self._payments_known_ns = 0
+        self._payments_asked_ns = 0
+        self._payments_expected = True
         self.orders = KnownOrders()
         self.order_trades = OrderTrades()
         # The last request about each order that is on its way: what follows on it waits.
@@ -197,17 +200,23 @@ class ExchangeClient(ABC):
         self.order_trades.take(trades, from_ns, asked_ns)
         return trades
 
+    async def payments_now_and_then(self, from_ns: int) -> list[Payment]:
+        """Funding since a time: not at every question, because orders wait while a long list is paid for."""
+        if not self._payments_expected and self.clock_ns() - self._payments_known_ns < _PAYMENTS_EVERY_NS:
+            return []
+        return await self.payments_from(from_ns)
+
     async def payments_from(self, from_ns: int) -> list[Payment]:
         """Funding since a time of our clock, or since the last time that it was told where that is longer ago."""
-        asked_ns = self.clock_ns()
-        payments = await self.payments_since(min(from_ns, self._payments_known_ns or from_ns) - OVERLAP_NS)
-        self._payments_known_ns = asked_ns
-        return payments
+        self._payments_asked_ns = self.clock_ns()
+        return await self.payments_since(min(from_ns, self._payments_known_ns or from_ns) - OVERLAP_NS)
 
     async def book_payments(self) -> None:
-        """A stream says that funding was paid, but not all of it: ask what is."""
-        for payment in await self.payments_from(self.clock_ns()):
-            self._put_payment(payment)
+        """A stream says that funding was paid, but not all of it: ask what is, and again with the next question."""
+        try:
+            self._put_payments(await self.payments_from(self.clock_ns()))
+        finally:
+            self._payments_expected = True
 
     async def left_lots(self, command: Command) -> int:
         """What is still to be filled of an order for it to have the command's quantity. Raises Refused."""
@@ -227,6 +236,7 @@ class ExchangeClient(ABC):
         attempt = self.streams.attempt(Stream.PRIVATE)
         trades: list[OwnTrade] = []
         if self.streams.is_back(Stream.PRIVATE):
+            self._payments_expected = True
             try:
                 trades = await self.trades_since(self._last_trade_ns - OVERLAP_NS)
             except Exception as error:
@@ -367,8 +377,7 @@ class ExchangeClient(ABC):
         for trade in answers.trades:
             self._last_trade_ns = max(self._last_trade_ns, trade.ts_ns)
             self._put_trade(trade)
-        for payment in answers.payments:
-            self._put_payment(payment)
+        self._put_payments(answers.payments)
         for order in answers.adopted:
             self._put_adopted(order, answers.filled_lots[order.order])
         for order in answers.orders:
@@ -378,8 +387,13 @@ class ExchangeClient(ABC):
         for instrument in self.markets:
             self.inbox.position(self.account, instrument, *holdings.positions.get(instrument, Held(0)))
 
-    def _put_payment(self, payment: Payment) -> None:
-        self.inbox.payment(self.account, *payment)
+    def _put_payments(self, payments: Sequence[Payment]) -> None:
+        for payment in payments:
+            self.inbox.payment(self.account, *payment)
+        # Only now: a question that has no answer in the end has told nothing.
+        if self._payments_known_ns != self._payments_asked_ns:
+            self._payments_known_ns = self._payments_asked_ns
+            self._payments_expected = False
 
     def _put_adopted(self, found: FoundOrder, filled_lots: int) -> None:
         terms = found.terms

@@ -49,7 +49,7 @@ async def answers_of(client: "ExchangeClient", orders: Sequence[OrderQuestion], 
             client.order_trades.forget(order.order)
     found_orders = [found[question.order] for question in orders]
     # The balance comes last: it has all payments.
-    payments = await client.payments_from(since_ns)
+    payments = await client.payments_now_and_then(since_ns)
     holdings = await client.read(client.holdings)
     return Answers(trades, payments, list(adopted.values()), found_orders, filled_lots, holdings)
 

@@ -50,6 +50,35 @@ def test_funding_is_told_when_it_is_paid_and_when_it_is_asked_for(exchange):
     run(exchange, scenario, streams=QUOTES)
 
 
+def test_funding_is_asked_for_again_where_the_answer_before_came_to_nothing(exchange, monkeypatch):
+    async def scenario(market: Market, client: Client) -> None:
+        began_ns = time.time_ns()
+        monkeypatch.setattr(client.exchange, "book_payments", _nothing)
+        await client.exchange.send(order(1, market.lots("0.01"), order_type=OrderType.MARKET))
+        await client.said(EventKind.ORDER_FILLED)
+        holdings = client.exchange.holdings
+        monkeypatch.setattr(client.exchange, "holdings", _failing)
+        market.place.funding(100_000)
+        assert not await client.exchange.ask([], began_ns)
+        monkeypatch.setattr(client.exchange, "holdings", holdings)
+        client.events.clear()
+        client.inbox.take(1 << 20)
+        assert await client.exchange.ask([], began_ns)
+        assert len(client.of(EventKind.FUNDING)) == 1
+        # What has been told is not asked for at once again.
+        assert await client.exchange.ask([], began_ns)
+        assert len(client.of(EventKind.FUNDING)) == 1
+
+    run(exchange, scenario, streams=QUOTES)
+
+
+async def _nothing() -> None: ...
+
+
+async def _failing() -> None:
+    raise TimeoutError
+
+
 def test_an_order_that_nobody_knows_to_be_open_is_adopted_where_that_is_wanted(exchange):
     async def scenario(market: Market, client: Client) -> None:
         lots = market.lots("0.02")
