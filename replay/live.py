@@ -402,7 +402,7 @@ class Daemon:
         request = self.exchanges[command.account].send(command)
         task = asyncio.create_task(self._send(command, request))
         self._requests.add(task)
-        task.add_done_callback(self._forget_request)
+        task.add_done_callback(lambda done: self._forget_request(done, request))
         self._note_sent(command)
 
     def _note_sent(self, command: Command) -> None:
@@ -424,8 +424,10 @@ class Daemon:
             self._fail(failure)
         self.points.reach("after_send")
 
-    def _forget_request(self, task: "asyncio.Task[None]") -> None:
+    def _forget_request(self, task: "asyncio.Task[None]", request: Coroutine[Any, Any, None]) -> None:
         self._requests.discard(task)
+        # It was never begun where its task was cancelled at once.
+        request.close()
         if not task.cancelled() and (failure := task.exception()) is not None:
             self._fail(failure)
 
