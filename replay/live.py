@@ -419,7 +419,7 @@ class Daemon:
         request = exchange.send(commands[0]) if len(commands) == 1 else exchange.send_all(commands)
         task = asyncio.create_task(self._send(commands, request))
         self._requests.add(task)
-        task.add_done_callback(self._forget_request)
+        task.add_done_callback(lambda done: self._forget_request(done, request))
         for command in commands:
             self._note_sent(command)
 
@@ -444,8 +444,10 @@ class Daemon:
         for _ in commands:
             self.points.reach("after_send")
 
-    def _forget_request(self, task: "asyncio.Task[None]") -> None:
+    def _forget_request(self, task: "asyncio.Task[None]", request: Coroutine[Any, Any, None]) -> None:
         self._requests.discard(task)
+        # It was never begun where its task was cancelled at once.
+        request.close()
         if not task.cancelled() and (failure := task.exception()) is not None:
             self._fail(failure)
 
