@@ -90,6 +90,26 @@ def read_head(view: View) -> Head:
     return Head.decode(view.get(Table.MANIFEST, HEAD_KEY))
 
 
+def read_end(journal: str, view: View) -> Head:
+    """As `read_head`. Raises `JournalDamaged`."""
+    try:
+        return read_head(view)
+    except Malformed as damage:
+        raise JournalDamaged(f"{journal}: {damage}; where the tape ends is unknown") from damage
+
+
+def check_end(journal: str, chain: Chain, head: Head) -> None:
+    """Raises `BlockDamaged` where a walk over all blocks ended elsewhere than the head record says."""
+    last_seq = chain.next_seq - 1
+    if head.last_seq > last_seq:
+        damage = Malformed(f"the last block is missing: the tape ended at event {head.last_seq}")
+    elif head.last_seq < last_seq or head.hash != chain.previous_hash:
+        damage = Malformed(f"the head record names another end of the tape (event {head.last_seq})")
+    else:
+        return
+    raise BlockDamaged(journal, chain.next_seq, damage, last_seq)
+
+
 class JournalWriter:
     """The one writer of a tape. `notes` says what had to be cut off to open it."""
 
@@ -196,7 +216,7 @@ class JournalReader:
     def last_seq(self) -> int:
         """The last sequence number on the tape now, 0 of an empty one."""
         with self.store.view() as view:
-            return self._head(view).last_seq
+            return read_end(self.store.name, view).last_seq
 
     def blocks(self, first_seq: int = 1, last_seq: int | None = None, verified: bool = True) -> Iterator[Block]:
         """The blocks from the one that holds `first_seq` to the one that holds `last_seq` (None: to the end).
@@ -225,7 +245,7 @@ class JournalReader:
             if last_seq is not None and links.next_seq > last_seq:
                 return
             if head is not None:
-                self._check_end(links, head)
+                check_end(self.store.name, links, head)
                 return
             key = key_after(key)
 
@@ -269,12 +289,6 @@ class JournalReader:
     ) -> None:
         self.close()
 
-    def _head(self, view: View) -> Head:
-        try:
-            return read_head(view)
-        except Malformed as damage:
-            raise JournalDamaged(f"{self.store.name}: {damage}; where the tape ends is unknown") from damage
-
     def _start(self, first_seq: int) -> tuple[bytes, Chain]:
         """The key to start at and what the block there must be."""
         with self.store.view() as view:
@@ -300,7 +314,7 @@ class JournalReader:
                 if room >= BATCH_BYTES:
                     break
             if not found:
-                return [], self._head(view)
+                return [], read_end(self.store.name, view)
             # The batch before stays as it is: its last block may still be in use.
             self._buffer, self._buffer_before = self._buffer_before, self._buffer
             if len(self._buffer) < room:
@@ -323,16 +337,6 @@ class JournalReader:
             return chain.link(key, value, verified)
         except Malformed as damage:
             raise BlockDamaged(self.store.name, expected, damage, expected - 1) from damage
-
-    def _check_end(self, chain: Chain, head: Head) -> None:
-        last_seq = chain.next_seq - 1
-        if head.last_seq > last_seq:
-            damage = Malformed(f"the last block is missing: the tape ended at event {head.last_seq}")
-        elif head.last_seq < last_seq or head.hash != chain.previous_hash:
-            damage = Malformed(f"the head record names another end of the tape (event {head.last_seq})")
-        else:
-            return
-        raise BlockDamaged(self.store.name, chain.next_seq, damage, last_seq)
 
     def _seq(self, key: bytes) -> int:
         try:
