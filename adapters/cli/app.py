@@ -5,7 +5,8 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-Output = Annotated[Literal["table", "json"], Parameter(help="A table for people, or one JSON object for programs.")]
+from adapters.cli.journal import journal as journal_app
+from adapters.cli.options import Output
 
 
 def _version() -> str:
@@ -20,6 +21,7 @@ app = App(
     version=_version,
     suppress_keyboard_interrupt=False,
 )
+app.command(journal_app)
 
 
 @app.command
@@ -57,17 +59,31 @@ def replay(journal: Path, /, *, until: str | None = None, output: Output = "tabl
 
 
 @app.command
-def verify(journal: Path, /, *, output: Output = "table") -> int:
-    """Check a journal: its hash chain, and every decision and state digest against a fold of the tape.
+def verify(
+    journal: Path,
+    /,
+    *,
+    chain_only: bool = False,
+    seal: Annotated[list[Path] | None, Parameter(negative="")] = None,
+    public_key: Annotated[list[Path] | None, Parameter(negative="")] = None,
+    output: Output = "table",
+) -> int:
+    """Check a journal: its hash chain, its seals, and every decision and state digest against a fold of the tape.
 
     Parameters
     ----------
     journal
         The journal's folder.
+    chain_only
+        Check what was written by its hashes and seals only, and do not fold the tape: as fast as it can be read.
+    seal
+        A file with a seal that must hold, beside those in the journal's folder.
+    public_key
+        A file with a public key: each seal must be signed with one of those given, and there must be one.
     """
     from adapters.cli.tapes import verify as run
 
-    return run(journal, output)
+    return run(journal, chain_only, seal or [], public_key or [], output)
 
 
 @app.command
