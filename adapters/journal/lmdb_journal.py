@@ -12,6 +12,7 @@ from adapters.journal.journal import JournalReader, JournalWriter, create_tape
 from adapters.journal.lmdb_environment import (
     DATA_FILE,
     FORGET_BYTES,
+    SHRUNK_FILE,
     Access,
     Environment,
     enter,
@@ -127,6 +128,7 @@ class LmdbStore:
 
     def shrink(self) -> None:
         """Give the room that deleted values left back to the disk. For a writer."""
+        (self._opened().folder / SHRUNK_FILE).unlink(missing_ok=True)  # of a shrinking that was killed
         if self._opened().unused_bytes > _UNUSED_BYTES:
             self._opened().shrink()
 
