@@ -45,6 +45,7 @@ from adapters.journal.sealed import (
     seq_key,
     unseal,
 )
+from adapters.journal.segments import SegmentAbsent
 from engine.records import DECISION_BYTES, EVENT, EVENT_BYTES
 
 NONE: Mapping[int, Document] = MappingProxyType({})
@@ -293,12 +294,12 @@ class JournalReader:
         """The key to start at and what the block there must be."""
         with self.store.view() as view:
             start = view.at_or_before(Table.BLOCKS, seq_key(first_seq))
-            before = None
+            previous_hash = None
             if start is not None and start[0] > seq_key(1):
-                before = view.at_or_before(Table.BLOCKS, seq_key(self._seq(start[0]) - 1))
-            if start is None or before is None:
+                previous_hash = _hash_before(view, self._seq(start[0]))
+            if start is None or previous_hash is None:
                 return seq_key(0), Chain(1, self.manifest_hash)
-            return start[0], Chain(self._seq(start[0]), bytes(before[1][:DIGEST_BYTES]))
+            return start[0], Chain(self._seq(start[0]), previous_hash)
 
     def _batch(self, first_key: bytes, last_seq: int | None) -> tuple[list[tuple[bytes, Bytes]], Head | None]:
         """Copies of the next blocks out of one view; the head record as well where no block is left."""
@@ -349,6 +350,15 @@ class JournalReader:
             return decode_document(unseal(value, "document"))
         except (Malformed, msgspec.MsgspecError) as damage:
             raise JournalDamaged(f"{self.store.name}: document of event {seq}: {damage}") from damage
+
+
+def _hash_before(view: View, seq: int) -> bytes | None:
+    """The hash of the block that ends before the one that starts at event `seq`, also where it has been moved away."""
+    try:
+        before = view.at_or_before(Table.BLOCKS, seq_key(seq - 1))
+    except SegmentAbsent as absent:
+        return absent.segment.last_hash
+    return None if before is None else bytes(before[1][:DIGEST_BYTES])
 
 
 def open_snapshot(view: View, manifest: Manifest, key: bytes, value: memoryview) -> Snapshot:

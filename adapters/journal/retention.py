@@ -15,7 +15,7 @@ from adapters.errors import JournalDamaged, UserError
 from adapters.journal.blocks import Chain, decode_block
 from adapters.journal.journal import JournalReader
 from adapters.journal.lmdb_journal import LmdbStore, writing_store
-from adapters.journal.port import Block, BlockDamaged, Change, Malformed, Table, View
+from adapters.journal.port import BlockDamaged, Change, Malformed, Table, View
 from adapters.journal.sealed import HEAD_KEY, LAST_KEY, seq_key
 from adapters.journal.segments import SEGMENT_BYTES, SEGMENTS_FOLDER, Segment, SegmentAbsent, pack, unpack
 
@@ -65,10 +65,9 @@ def compact(
         if to is None:
             _remove_unfinished(target)
         while (blocks := _next_blocks(store, manifest_hash, before_seq)) is not None:
-            segment = _keep(target, *pack(blocks))
-            key = seq_key(segment.first_seq)
-            changes: list[Change] = [(Table.BLOCKS, seq_key(block.first_seq), None) for block, _ in blocks]
-            store.write([*changes, (Table.SEGMENTS, key, segment.encode())])
+            segment = _keep(target, *pack([value for _, value in blocks]))
+            changes: list[Change] = [(Table.BLOCKS, key, None) for key, _ in blocks]
+            store.write([*changes, (Table.SEGMENTS, seq_key(segment.first_seq), segment.encode())])
             moved = moved.and_(segment)
             progress(segment.last_seq)
         _shrink(store)
@@ -177,19 +176,20 @@ def _decoded(store: LmdbStore, view: View) -> list[Segment]:
         raise JournalDamaged(f"{store.name}: segments: {damage}; nothing is restored") from damage
 
 
-def _next_blocks(store: LmdbStore, manifest_hash: bytes, before_seq: int | None) -> list[tuple[Block, bytes]] | None:
-    """The oldest blocks of the table that are to be packed, each verified; None where none is left."""
+def _next_blocks(store: LmdbStore, manifest_hash: bytes, before_seq: int | None) -> list[tuple[bytes, bytes]] | None:
+    """Keys and bytes of the oldest blocks that are to be packed, each verified; None where none is left."""
     with store.view() as view:
         chain = _chain_behind_segments(store, view, manifest_hash)
         last = view.at_or_before(Table.BLOCKS, LAST_KEY)
-        found: list[tuple[Block, bytes]] = []
+        found: list[tuple[bytes, bytes]] = []
         room = 0
         for key, value in view.items(Table.BLOCKS, seq_key(chain.next_seq)):
             stored = bytes(value)
             is_kept = last is None or key == last[0]
             if is_kept or room >= SEGMENT_BYTES or not _ends_before(store, chain, stored, before_seq):
                 break
-            found.append((_link(store, chain, key, stored), stored))
+            _link(store, chain, key, stored)
+            found.append((key, stored))
             room += len(stored)
     return found or None
 
@@ -214,8 +214,8 @@ def _ends_before(store: LmdbStore, chain: Chain, stored: bytes, before_seq: int 
         raise BlockDamaged(store.name, chain.next_seq, damage, chain.next_seq - 1) from damage
 
 
-def _link(store: LmdbStore, chain: Chain, key: bytes, stored: bytes) -> Block:
+def _link(store: LmdbStore, chain: Chain, key: bytes, stored: bytes) -> None:
     try:
-        return chain.link(key, np.frombuffer(stored, np.uint8), verified=True)
+        chain.link(key, np.frombuffer(stored, np.uint8), verified=True)
     except Malformed as damage:
         raise BlockDamaged(store.name, chain.next_seq, damage, chain.next_seq - 1) from damage

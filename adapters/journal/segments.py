@@ -13,13 +13,14 @@ from operator import itemgetter
 from pathlib import Path
 from typing import Self
 
+import numpy as np
 import zstandard
 
 from adapters.errors import JournalDamaged, UserError
-from adapters.journal.blocks import split_blocks
-from adapters.journal.port import Block, Malformed, Table, View
+from adapters.journal.blocks import HEADER_BYTES, decode_block, split_blocks
+from adapters.journal.port import Malformed, Table, View
 from adapters.journal.sealed import digest, seal, seq_key, unseal
-from engine.records import DECISION_BYTES
+from engine.records import DECISION_BYTES, EVENT_BYTES
 
 SEGMENTS_FOLDER = "segments"
 SUFFIX = ".zst"
@@ -28,7 +29,7 @@ SEGMENT_BYTES = 16 << 20
 # Measured on tapes of quotes: a quarter of the size at twice the speed of level 3, which is no smaller.
 LEVEL = 1
 
-_SEGMENT = struct.Struct("<qqqqqq32s32s32s")
+_SEGMENT = struct.Struct("<qqqqq32s32s32s")
 # A block and the one before it may lie in two segments.
 _KEPT_UNPACKED = 2
 _KEY = itemgetter(0)
@@ -45,7 +46,6 @@ class Segment:
     first_seq: int
     last_seq: int
     blocks: int
-    decisions: int
     raw_bytes: int
     file_bytes: int
     previous_hash: bytes
@@ -61,13 +61,17 @@ class Segment:
     def events(self) -> str:
         return f"events {self.first_seq} to {self.last_seq}"
 
+    @property
+    def decisions(self) -> int:
+        events = self.last_seq - self.first_seq + 1
+        return (self.raw_bytes - self.blocks * HEADER_BYTES - events * EVENT_BYTES) // DECISION_BYTES
+
     def encode(self) -> bytes:
         return seal(
             _SEGMENT.pack(
                 self.first_seq,
                 self.last_seq,
                 self.blocks,
-                self.decisions,
                 self.raw_bytes,
                 self.file_bytes,
                 self.previous_hash,
@@ -88,22 +92,10 @@ class Segment:
         return segment
 
 
-def pack(blocks: Sequence[tuple[Block, bytes]]) -> tuple[Segment, bytes]:
-    """The segment of these blocks, each with its bytes, and what its file holds. Same blocks, same file."""
-    packed = zstandard.ZstdCompressor(level=LEVEL).compress(b"".join(value for _, value in blocks))
-    first, last = blocks[0][0], blocks[-1][0]
-    segment = Segment(
-        first_seq=first.first_seq,
-        last_seq=last.last_seq,
-        blocks=len(blocks),
-        decisions=sum(len(block.decisions) for block, _ in blocks) // DECISION_BYTES,
-        raw_bytes=sum(len(value) for _, value in blocks),
-        file_bytes=len(packed),
-        previous_hash=first.previous_hash,
-        last_hash=last.hash,
-        file_hash=digest(packed),
-    )
-    return segment, packed
+def pack(blocks: Sequence[bytes]) -> tuple[Segment, bytes]:
+    """The segment of these blocks, and what its file holds. Same blocks, same file."""
+    packed = zstandard.ZstdCompressor(level=LEVEL).compress(b"".join(blocks))
+    return _record_of(blocks, packed), packed
 
 
 def unpack(packed: bytes, segment: Segment) -> Sequence[tuple[bytes, memoryview]]:
@@ -115,9 +107,23 @@ def unpack(packed: bytes, segment: Segment) -> Sequence[tuple[bytes, memoryview]
     except zstandard.ZstdError as error:
         raise Malformed(f"the file cannot be unpacked ({error})", unreadable=True) from error
     blocks = [(seq_key(first_seq), value) for first_seq, value in split_blocks(memoryview(raw))]
-    if len(raw) != segment.raw_bytes or len(blocks) != segment.blocks or blocks[0][0] != seq_key(segment.first_seq):
-        raise Malformed(f"the file holds other blocks than those of {segment.events}", unreadable=True)
+    if not blocks or _record_of([value for _, value in blocks], packed) != segment:
+        raise Malformed(f"the file holds other blocks than its record says ({segment.events})", unreadable=True)
     return blocks
+
+
+def _record_of(blocks: Sequence[bytes | memoryview], packed: bytes) -> Segment:
+    first, last = (decode_block(np.asarray(memoryview(value)), verified=False) for value in (blocks[0], blocks[-1]))
+    return Segment(
+        first_seq=first.first_seq,
+        last_seq=last.last_seq,
+        blocks=len(blocks),
+        raw_bytes=sum(map(len, blocks)),
+        file_bytes=len(packed),
+        previous_hash=first.previous_hash,
+        last_hash=last.hash,
+        file_hash=digest(packed),
+    )
 
 
 class SegmentAbsent(UserError):

@@ -10,7 +10,17 @@ from adapters.journal.blocks import Chain, documents_hash
 from adapters.journal.documents import hash_word
 from adapters.journal.journal import JournalReader, check_end, open_snapshot, read_end, read_head, snapshot_name
 from adapters.journal.port import DIGEST_BYTES, Block, BlockDamaged, Malformed, Table, View
-from adapters.journal.sealed import LAST_KEY, Head, key_after, key_seq, seq_key, unseal
+from adapters.journal.sealed import (
+    CUT_KEY,
+    HEAD_KEY,
+    LAST_KEY,
+    MANIFEST_KEY,
+    Head,
+    key_after,
+    key_seq,
+    seq_key,
+    unseal,
+)
 from adapters.journal.segments import Segment, SegmentAbsent
 from engine.records import DECISION_BYTES, EVENT
 
@@ -79,6 +89,8 @@ class Walk:
                 # A tape that grew meanwhile has a head beyond what was walked.
                 if head.last_seq == self.last_seq and head.blocks != self.blocks:
                     raise Malformed(f"it counts {head.blocks} blocks, there are {self.blocks}")
+                where = "manifest"
+                _check_no_others(view)
                 where = "documents"
                 _check_no_strays(view, head)
                 for key, value in view.items(Table.SNAPSHOTS, b"\0"):
@@ -171,3 +183,9 @@ def _check_no_strays(view: View, head: Head) -> None:
     for stray in strays:
         if stray is not None and not 0 < key_seq(stray[0]) <= head.last_seq:
             raise Malformed(f"the document of event {key_seq(stray[0])} belongs to no block")
+
+
+def _check_no_others(view: View) -> None:
+    for key, _ in view.items(Table.MANIFEST, b"\0"):
+        if key not in (MANIFEST_KEY, HEAD_KEY) and not key.startswith(CUT_KEY):
+            raise Malformed(f"there is an entry {key.hex()}, which no writer makes")
