@@ -192,7 +192,7 @@ def _check_chain(
         "documents": report.documents,
         "decisions": report.decisions,
         "bytes": report.raw_bytes,
-        "gb_per_s": round(report.raw_bytes / wall_s / 1e9, 3) if wall_s > 0 else 0.0,
+        "gb_per_s": round(report.raw_bytes / wall_s / 1e9, 6) if wall_s > 0 else 0.0,
         "absent": [{"file": segment.file_name, "events": segment.events} for segment in report.absent],
     }
     result |= seals_result(check_seals(reader, report, seals, keys), keys)
