@@ -140,6 +140,7 @@ class LmdbStore:
     def close(self) -> None:
         environment, self._environment = self._environment, None
         lock, self._lock = self._lock, None
+        self._segments.forget()
         try:
             if environment is not None:
                 leave(environment, self._access)

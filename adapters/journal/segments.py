@@ -145,6 +145,10 @@ class SegmentFiles:
         self.name = str(folder)
         self.unpacked = lru_cache(_KEPT_UNPACKED)(self._unpacked)
 
+    def forget(self) -> None:
+        """Let go of what is unpacked."""
+        self.unpacked.cache_clear()
+
     def _unpacked(self, segment: Segment) -> Sequence[tuple[bytes, memoryview]]:
         """Keys and bytes of its blocks, in order. Raises `SegmentAbsent` or `JournalDamaged`."""
         try:

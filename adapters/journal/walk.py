@@ -82,9 +82,9 @@ class Walk:
 
     def check_rest(self) -> None:
         """What no block covers: the head's count, documents outside of the blocks, snapshots."""
-        with self._reader.store.view() as view:
-            where = "head record"
-            try:
+        where = "head record"
+        try:
+            with self._reader.store.view() as view:
                 head = read_head(view)
                 # A tape that grew meanwhile has a head beyond what was walked.
                 if head.last_seq == self.last_seq and head.blocks != self.blocks:
@@ -93,12 +93,14 @@ class Walk:
                 _check_no_others(view)
                 where = "documents"
                 _check_no_strays(view, head)
-                for key, value in view.items(Table.SNAPSHOTS, b"\0"):
-                    where = f"snapshot {snapshot_name(key)}"
-                    self._snapshot(view, key, value)
-            except Malformed as damage:
-                line = f"{self.name}: {where}: {damage}; events 1 to {self.last_seq} can be read"
-                raise JournalDamaged(line) from damage
+                where = "snapshots"
+                keys = [key for key, _ in view.items(Table.SNAPSHOTS, b"\0")]
+            for key in keys:
+                where = f"snapshot {snapshot_name(key)}"
+                self._snapshot(key)
+        except Malformed as damage:
+            line = f"{self.name}: {where}: {damage}; events 1 to {self.last_seq} can be read"
+            raise JournalDamaged(line) from damage
 
     def _block(self, documents: "_Documents", key: bytes, value: memoryview) -> None:
         seq, previous_hash = self._chain.next_seq, self._chain.previous_hash
@@ -136,13 +138,17 @@ class Walk:
         if seq in self._asked:
             self.ends[seq] = BlockEnd(seq, self.blocks, self.documents, self._chain.previous_hash, state_digest)
 
-    def _snapshot(self, view: View, key: bytes, value: memoryview) -> None:
-        try:
-            open_snapshot(view, self._reader.manifest, key, value)
-            self.snapshots += 1
-        except SegmentAbsent:
-            # Its bytes are sound; the block that states its digest is not here.
-            return
+    def _snapshot(self, key: bytes) -> None:
+        # A view each: all snapshots together are large.
+        with self._reader.store.view() as view:
+            value = view.get(Table.SNAPSHOTS, key)
+            try:
+                if value is not None:
+                    open_snapshot(view, self._reader.manifest, key, value)
+                    self.snapshots += 1
+            except SegmentAbsent:
+                # Its bytes are sound; the block that states its digest is not here.
+                return
 
 
 class _Documents:
