@@ -2,6 +2,7 @@
 
 from collections.abc import Collection
 from dataclasses import dataclass
+from typing import NoReturn
 
 import numpy as np
 
@@ -93,14 +94,11 @@ class Walk:
                 _check_no_others(view)
                 where = "documents"
                 _check_no_strays(view, head)
-                where = "snapshots"
-                keys = [key for key, _ in view.items(Table.SNAPSHOTS, b"\0")]
-            for key in keys:
-                where = f"snapshot {snapshot_name(key)}"
-                self._snapshot(key)
         except Malformed as damage:
-            line = f"{self.name}: {where}: {damage}; events 1 to {self.last_seq} can be read"
-            raise JournalDamaged(line) from damage
+            self._fail(where, damage)
+        key: bytes | None = b"\0"
+        while key is not None:
+            key = self._snapshot(key)
 
     def _block(self, documents: "_Documents", key: bytes, value: memoryview) -> None:
         seq, previous_hash = self._chain.next_seq, self._chain.previous_hash
@@ -138,17 +136,23 @@ class Walk:
         if seq in self._asked:
             self.ends[seq] = BlockEnd(seq, self.blocks, self.documents, self._chain.previous_hash, state_digest)
 
-    def _snapshot(self, key: bytes) -> None:
-        # A view each: all snapshots together are large.
+    def _snapshot(self, first_key: bytes) -> bytes | None:
+        """The next snapshot, in a view of its own: all of them together are large. Where to go on, None at the end."""
         with self._reader.store.view() as view:
-            value = view.get(Table.SNAPSHOTS, key)
+            entry = next(view.items(Table.SNAPSHOTS, first_key), None)
+            if entry is None:
+                return None
             try:
-                if value is not None:
-                    open_snapshot(view, self._reader.manifest, key, value)
-                    self.snapshots += 1
+                open_snapshot(view, self._reader.manifest, *entry)
+                self.snapshots += 1
             except SegmentAbsent:
-                # Its bytes are sound; the block that states its digest is not here.
-                return
+                pass  # its bytes are sound; the block that states its digest is not here
+            except Malformed as damage:
+                self._fail(f"snapshot {snapshot_name(entry[0])}", damage)
+            return key_after(entry[0])
+
+    def _fail(self, where: str, damage: Malformed) -> NoReturn:
+        raise JournalDamaged(f"{self.name}: {where}: {damage}; events 1 to {self.last_seq} can be read") from damage
 
 
 class _Documents:
