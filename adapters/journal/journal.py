@@ -45,6 +45,7 @@ from adapters.journal.sealed import (
     seq_key,
     unseal,
 )
+from adapters.journal.spans import Gathering, span_change
 from engine.records import DECISION_BYTES, EVENT, EVENT_BYTES
 
 NONE: Mapping[int, Document] = MappingProxyType({})
@@ -99,6 +100,8 @@ class JournalWriter:
         self._store = store
         self._head = head
         self._has_grown = False
+        self._span = Gathering()
+        self._span_made: list[Change] = []
 
     @property
     def next_seq(self) -> int:
@@ -144,10 +147,15 @@ class JournalWriter:
         head = Head(last_seq, self._head.blocks + 1, first_seq, bytes(value[:DIGEST_BYTES]))
         changes: list[Change] = [(Table.BLOCKS, seq_key(first_seq), value)]
         changes += [(Table.DOCUMENTS, seq_key(seq), document) for seq, document in sealed]
-        changes += [(Table.MANIFEST, HEAD_KEY, head.encode())]
+        changes += [(Table.MANIFEST, HEAD_KEY, head.encode()), *self._span_made]
         self._store.write(changes)
         self._head = head
         self._has_grown = True
+        # After the commit: a span is written with the next one, and what it lacks until then can be read.
+        self._span_made = []
+        self._span.add(first_seq, records[0], records[1], len(sealed))
+        if self._span.is_full:
+            self._span_made = [span_change(self._span.close())]
         return last_seq
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
@@ -170,7 +178,9 @@ class JournalWriter:
             if self._has_grown:
                 # LMDB finds its last commit by one number. Committed twice, the tape's end is the same without it.
                 self._has_grown = False
-                self._store.write([(Table.MANIFEST, HEAD_KEY, self._head.encode())])
+                if self._span.count:
+                    self._span_made += [span_change(self._span.close())]
+                self._store.write([(Table.MANIFEST, HEAD_KEY, self._head.encode()), *self._span_made])
         finally:
             self._store.close()
 
