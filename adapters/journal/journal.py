@@ -239,6 +239,28 @@ class JournalReader:
                 return
             key = key_after(key)
 
+    def block_at(self, seq: int) -> Block:
+        """The block that holds event `seq`, in memory of its own: it stays, whatever is read meanwhile.
+
+        Its own hash is checked, not that of the block before it. Raises `BlockDamaged`, and `ValueError` where there
+        is no such event.
+        """
+        with self.store.view() as view:
+            entry = view.at_or_before(Table.BLOCKS, seq_key(seq)) if seq > 0 else None
+            if entry is None:
+                raise ValueError(f"event {seq}: expected one of the tape")
+            first_seq, value = self._seq(entry[0]), aligned(len(entry[1]))
+            value[:] = np.asarray(entry[1])
+        try:
+            block = decode_block(value)
+            if block.first_seq != first_seq:
+                raise Malformed(f"the block of events {block.first_seq} to {block.last_seq} is stored in its place")
+        except Malformed as damage:
+            raise BlockDamaged(self.store.name, first_seq, damage, first_seq - 1) from damage
+        if block.last_seq < seq:
+            raise ValueError(f"event {seq}: expected one of the tape")
+        return block
+
     def document(self, seq: int) -> Document | None:
         """The document that belongs to event `seq`, None where it has none. Raises `JournalDamaged`."""
         with self.store.view() as view:
