@@ -25,7 +25,9 @@ POINTS = (0, 1, 17, 100, 299, 300, 301, 350, 700, 1_100, 1_199)
 
 @cache
 def recorded() -> Tape:
-    settings = configuration("compiled", {"ema": {"fast": 10, "slow": 20, "price": "quote"}}, block_events=100, snapshot_every_events=EVERY)
+    settings = configuration(
+        "compiled", {"ema": {"fast": 10, "slow": 20, "price": "quote"}}, block_events=100, snapshot_every_events=EVERY
+    )
     return record(settings, [ticks(EVENTS)])
 
 
