@@ -5,6 +5,7 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
+from adapters.cli.audit import audit as audit_app
 from adapters.cli.journal import journal as journal_app
 from adapters.cli.options import Output
 
@@ -22,6 +23,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 app.command(journal_app)
+app.command(audit_app)
 
 
 @app.command

@@ -24,14 +24,7 @@ def replay(journal: Path, until: str | None, output: str) -> int:
     from replay.names import read_names
     from replay.point import seq_at
     from replay.refold import refold
-    from replay.standing import (
-        accounts_of,
-        brackets_of,
-        breakers_of,
-        open_orders_of,
-        positions_of,
-        trading_state_of,
-    )
+    from replay.standing import standing_of
 
     with read_journal(journal) as reader:
         last_seq = seq_at(reader, until, "--until")
@@ -50,12 +43,7 @@ def replay(journal: Path, until: str | None, output: str) -> int:
         "last_time": time_text(folded.last_ts_ns),
         "state_digest": folded.state_digest,
         "command_digest": folded.command_digest,
-        "trading_state": trading_state_of(state),
-        "accounts": accounts_of(state, names),
-        "positions": positions_of(state, names),
-        "open_orders": open_orders_of(state, names),
-        "brackets": brackets_of(state, names),
-        "breakers": breakers_of(state, names),
+        **standing_of(state, names),
     }
     if output == "json":
         print_json(result)
@@ -79,6 +67,11 @@ def _print_replay(result: Mapping[str, Any]) -> None:
             ("Command digest", result["command_digest"]),
         ]
     )
+    print_standing(result)
+
+
+def print_standing(result: Mapping[str, Any]) -> None:
+    """Tables of what `standing_of` gives."""
     _print_entries(
         "Accounts",
         result["accounts"],
@@ -140,8 +133,7 @@ def verify(journal: Path, chain_only: bool, seals: Sequence[Path], public_keys: 
 
     With JSON, what is wrong is on stdout too: `ok` is false and `error` the line that stderr has.
     """
-    if not chain_only:
-        prepare_engine("fold")
+    prepare_engine("summarise" if chain_only else "fold")
     result: dict[str, Any] = {"journal": str(journal), "ok": False}
     try:
         _verify(journal, chain_only, seals, public_keys, result)
@@ -165,7 +157,7 @@ def _verify(
 
     given = [read_seal(file) for file in seals]
     keys = [public_hex(read_public_key(file)) for file in public_keys]
-    with read_journal(journal) as reader:
+    with read_journal(journal, walk_again=True) as reader:
         report = _check_chain(journal, reader, given, keys, result)
         result["folded"] = not chain_only and not report.absent
         if result["folded"]:

@@ -11,6 +11,7 @@ from adapters.journal.journal import JournalReader, JournalWriter, read_head
 from adapters.journal.port import DIGEST_BYTES, BlockDamaged, Change, Malformed, Store, Table, View
 from adapters.journal.sealed import CUT_KEY, HEAD_KEY, LAST_KEY, Head, key_after, key_seq, seq_key
 from adapters.journal.segments import Segment
+from adapters.journal.spans import missing_spans
 from adapters.journal.walk import BlockEnd, Walk
 
 Progress = Callable[[int], None]
@@ -92,6 +93,8 @@ def continue_tape(store: Store) -> JournalWriter:
         notes: tuple[str, ...] = ()
         if report.damage is not None:
             notes = (_cut_unfinished(reader, report),)
+        if missing := missing_spans(reader):
+            store.write(missing)
         with store.view() as view:
             return JournalWriter(store, reader.manifest, read_head(view), notes)
     except BaseException:
@@ -145,4 +148,6 @@ def _head_before(reader: JournalReader, view: View, head: Head) -> Head:
 
 def _keys_after(view: View, last_seq: int) -> Sequence[tuple[Table, bytes]]:
     first = key_after(seq_key(last_seq))
-    return [(table, key) for table in (Table.DOCUMENTS, Table.SNAPSHOTS) for key, _ in view.items(table, first)]
+    return [
+        (table, key) for table in (Table.DOCUMENTS, Table.SNAPSHOTS, Table.SPANS) for key, _ in view.items(table, first)
+    ]

@@ -29,7 +29,7 @@ PAGE_BYTES = mmap.PAGESIZE
 
 MAP_BYTES_AT_FIRST = 64 << 20
 # Tables that journals of earlier versions do not have.
-LATER_TABLES = (Table.SEGMENTS,)
+LATER_TABLES = (Table.SEGMENTS, Table.SPANS)
 # What a commit may need besides its values: copies of tree pages.
 TREE_BYTES = 1 << 20
 # Below this, mapped pages are let go later, together with others.
@@ -281,6 +281,10 @@ class Environment:
             ) from error
 
     def _commit(self, changes: Sequence[Change]) -> None:
+        for table in {table for table, _, _ in changes if table not in self.tables}:
+            with self._lmdb.begin(write=True) as transaction:
+                handle = self._lmdb.open_db(table.value, transaction)
+            self.tables[table] = handle
         with self._lmdb.begin(write=True, buffers=True) as transaction:
             for table, key, value in changes:
                 if value is None:

@@ -1,6 +1,6 @@
 """What a journal is made of, and the small store that it needs underneath.
 
-A journal is five ordered tables of bytes. `JournalWriter` and `JournalReader` (`adapters.journal.journal`) know
+A journal is a few ordered tables of bytes. `JournalWriter` and `JournalReader` (`adapters.journal.journal`) know
 what the bytes mean; a `Store` only keeps them, one atomic write at a time, for one writer and many readers.
 """
 
@@ -32,6 +32,7 @@ class Table(Enum):
     SNAPSHOTS = b"snapshots"
     MANIFEST = b"manifest"
     SEGMENTS = b"segments"
+    SPANS = b"spans"
 
 
 class Durability(Enum):
@@ -136,7 +137,7 @@ Change = tuple[Table, bytes, bytes | memoryview | None]
 
 
 class Store(Protocol):
-    """The ordered tables of bytes: one writer at a time, any number of readers while it writes."""
+    """Ordered tables of bytes: one writer at a time, any number of readers while it writes."""
 
     @property
     def name(self) -> str:

@@ -23,6 +23,7 @@ from adapters.journal.sealed import (
     unseal,
 )
 from adapters.journal.segments import Segment, SegmentAbsent
+from adapters.journal.spans import SpansChecked
 from engine.records import DECISION_BYTES, EVENT
 
 # How much is looked at in one view: enough to make views rare, little enough to keep them short.
@@ -58,6 +59,7 @@ class Walk:
         self._asked = frozenset(asked)
         self._chain = Chain(1, reader.manifest_hash)
         self._key = b"\0"
+        self._spans: SpansChecked | None = None
 
     @property
     def last_seq(self) -> int:
@@ -66,17 +68,25 @@ class Walk:
 
     def go_on(self) -> None:
         """The next blocks; after the last one, whether the tape ends there."""
+        try:
+            self._spans = self._spans or SpansChecked(self._reader)
+            self._some_blocks(self._spans)
+        except Malformed as damage:
+            self._fail("spans", damage)
+
+    def _some_blocks(self, spans: SpansChecked) -> None:
         blocks, raw_bytes = self.blocks, self.raw_bytes
         with self._reader.store.view() as view:
             documents = _Documents(view, self._chain.next_seq)
             try:
                 for key, value in view.items(Table.BLOCKS, self._key):
-                    self._block(documents, key, value)
+                    spans.see(self._block(documents, key, value))
                     self._key = key_after(key)
                     if self.blocks - blocks >= VIEW_BLOCKS or self.raw_bytes - raw_bytes >= VIEW_BYTES:
                         return
             except SegmentAbsent as absent:
                 self._pass_over(absent.segment, documents)
+                spans.pass_over(absent.segment.last_seq)
                 return
             check_end(self.name, self._chain, read_end(self.name, view))
             self.is_done = True
@@ -94,13 +104,16 @@ class Walk:
                 _check_no_others(view)
                 where = "documents"
                 _check_no_strays(view, head)
+            if self._spans is not None:
+                where = "spans"
+                self._spans.end()
         except Malformed as damage:
             self._fail(where, damage)
         key: bytes | None = b"\0"
         while key is not None:
             key = self._snapshot(key)
 
-    def _block(self, documents: "_Documents", key: bytes, value: memoryview) -> None:
+    def _block(self, documents: "_Documents", key: bytes, value: memoryview) -> Block:
         seq, previous_hash = self._chain.next_seq, self._chain.previous_hash
         try:
             block = self._chain.link(key, np.asarray(value), verified=True)
@@ -113,6 +126,7 @@ class Walk:
         self.decisions += len(block.decisions) // DECISION_BYTES
         self.documents += block.documents_count
         self._note_end(block.state_digest)
+        return block
 
     def _pass_over(self, segment: Segment, documents: "_Documents") -> None:
         """A segment that has been moved away: the chain must enter it and leave it as the table says."""

@@ -32,7 +32,7 @@ def forge(folder: Path, change: Callable[[list[Forged]], None]) -> None:
         with store.view() as view:
             removed: list[Change] = [
                 (table, key, None)
-                for table in (Table.BLOCKS, Table.DOCUMENTS, Table.SNAPSHOTS)
+                for table in (Table.BLOCKS, Table.DOCUMENTS, Table.SNAPSHOTS, Table.SPANS)
                 for key, _ in view.items(table, b"\0")
             ]
         store.write([*removed, *_write(blocks, read_manifest(store)[1])])
