@@ -48,7 +48,7 @@ def test_commands_are_later_than_the_quotes_that_caused_them() -> None:
         ),
         (
             ("live-latency", "--keep", "x"),
-            "--keep: expected it with ticks, bars or live-load, ",
+            "--keep: expected it with ticks, bars, audit or live-load, ",
         ),
     ],
 )
