@@ -52,20 +52,22 @@ def compact(
 ) -> Moved:
     """Pack the blocks whose events are all before `before_seq` (None: all there are) and shrink the journal's file.
 
-    The last block always stays where it is. The segments' files go into the journal's folder, or into `to`: what is in
-    them then can only be read once they are in the journal's folder. Raises `UserError`, and `JournalDamaged` where a
-    block is not what was written; then those before it have been packed.
+    The last block always stays where it is. The segments' files go into the journal's folder, or all but the first into
+    `to`: what is in those can only be read once they are in the journal's folder. Raises `UserError`, and
+    `JournalDamaged` where a block is not what was written; then those before it have been packed.
     """
-    target = Path(path) / SEGMENTS_FOLDER if to is None else to
+    own = Path(path) / SEGMENTS_FOLDER
     moved = Moved()
     with writing_store(path) as store:
         store.add_later_tables()
         manifest_hash = JournalReader(store).manifest_hash
-        _make_folder(target)
-        if to is None:
-            _remove_unfinished(target)
+        for folder in (own, to or own):
+            _make_folder(folder)
+        _remove_unfinished(own)
         while (blocks := _next_blocks(store, manifest_hash, before_seq)) is not None:
-            segment = _keep(target, *pack([value for _, value in blocks]))
+            segment, packed = pack([value for _, value in blocks])
+            # The beginning of a tape says what its accounts are: whoever prints an amount needs it.
+            _keep(own if to is None or segment.first_seq == 1 else to, segment, packed)
             changes: list[Change] = [(Table.BLOCKS, key, None) for key, _ in blocks]
             store.write([*changes, (Table.SEGMENTS, seq_key(segment.first_seq), segment.encode())])
             moved = moved.and_(segment)
@@ -110,7 +112,7 @@ def _remove_unfinished(folder: Path) -> None:
         file.unlink()
 
 
-def _keep(folder: Path, segment: Segment, packed: bytes) -> Segment:
+def _keep(folder: Path, segment: Segment, packed: bytes) -> None:
     """Write a segment's file so that it is safe from a power cut, and read it again."""
     file = folder / Path(segment.file_name).name
     unfinished = file.with_name(file.name + UNFINISHED)
@@ -126,7 +128,6 @@ def _keep(folder: Path, segment: Segment, packed: bytes) -> Segment:
         unfinished.unlink(missing_ok=True)
         what = error.strerror if isinstance(error, OSError) else error
         raise UserError(f"{file}: cannot be written ({what}); the blocks of {segment.events} stay unpacked") from error
-    return segment
 
 
 def _sync_folder(folder: Path) -> None:

@@ -315,3 +315,24 @@ def test_what_cannot_be_written_is_said_in_one_line(folder: Path, tmp_path: Path
         compact(folder, None, in_the_way)
     assert "\n" not in str(refusal.value)
     assert everything(folder) == before
+
+
+def test_the_end_of_an_archived_journal_is_read_and_written_without_the_archive(folder: Path, tmp_path: Path) -> None:
+    with read_journal(folder) as reader:
+        last = [block.hash for block in reader.blocks()][-1]
+    compact(folder, None, tmp_path / "archive")
+    assert len(files(folder)) == 1 and len(list((tmp_path / "archive").iterdir())) == len(segments(folder)) - 1
+    with append_journal(folder) as writer:
+        assert writer.notes == ()
+        append_some(writer, 5, 2, (1,))
+    with read_journal(folder) as reader:
+        assert [block.previous_hash for block in reader.blocks(reader.last_seq)] == [last]
+        assert next(iter(reader.blocks(1, 1))).first_seq == 1
+        snapshot_seq = reader.last_seq - 5
+        found = reader.snapshot_before(reader.last_seq)
+        assert found is not None and found.seq == snapshot_seq
+        assert len(list(reader.blocks(snapshot_seq + 1))) == 1
+        with pytest.raises(UserError, match="which is not there"):
+            list(reader.blocks(40))
+        report = check(reader)
+        assert report.damage is None and len(report.absent) == len(segments(folder)) - 1
