@@ -126,7 +126,7 @@ def compact(
     keep
         Pack what is older than this, such as 30d, counted from the last event of the tape.
     to
-        A folder for the compressed files but the first, to archive them; without it they stay in the journal's folder.
+        A folder for the compressed files, to archive them; without it they stay in the journal's folder.
     """
     from adapters.cli.packing import compact as run
 

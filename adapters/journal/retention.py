@@ -13,11 +13,13 @@ import numpy as np
 
 from adapters.errors import JournalDamaged, UserError
 from adapters.journal.blocks import Chain, decode_block
+from adapters.journal.documents import TextDocument
 from adapters.journal.journal import JournalReader
 from adapters.journal.lmdb_journal import LmdbStore, writing_store
 from adapters.journal.port import BlockDamaged, Change, Malformed, Table, View
 from adapters.journal.sealed import HEAD_KEY, LAST_KEY, seq_key
 from adapters.journal.segments import SEGMENT_BYTES, SEGMENTS_FOLDER, Segment, SegmentAbsent, pack, unpack
+from adapters.journal.spans import SPAN, Spans, read_spans
 
 UNFINISHED = ".unfinished"
 
@@ -52,22 +54,25 @@ def compact(
 ) -> Moved:
     """Pack the blocks whose events are all before `before_seq` (None: all there are) and shrink the journal's file.
 
-    The last block always stays where it is. The segments' files go into the journal's folder, or all but the first into
-    `to`: what is in those can only be read once they are in the journal's folder. Raises `UserError`, and
+    The last block always stays where it is. The segments' files go into the journal's folder, or into `to`: what is in
+    those can only be read once they are in the journal's folder, so what is needed to go on from the newest snapshot
+    is not packed then, and segments with definitions stay. Raises `UserError`, and
     `JournalDamaged` where a block is not what was written; then those before it have been packed.
     """
     own = Path(path) / SEGMENTS_FOLDER
     moved = Moved()
     with writing_store(path) as store:
         store.add_later_tables()
-        manifest_hash = JournalReader(store).manifest_hash
+        reader = JournalReader(store)
+        spans = np.zeros(0, SPAN) if to is None else read_spans(reader)
+        if to is not None:
+            before_seq = _no_later(before_seq, _newest_snapshots_block(store))
         for folder in (own, to or own):
             _make_folder(folder)
         _remove_unfinished(own)
-        while (blocks := _next_blocks(store, manifest_hash, before_seq)) is not None:
+        while (blocks := _next_blocks(store, reader.manifest_hash, before_seq)) is not None:
             segment, packed = pack([value for _, value in blocks])
-            # The beginning of a tape says what its accounts are: whoever prints an amount needs it.
-            _keep(own if to is None or segment.first_seq == 1 else to, segment, packed)
+            _keep(own if to is None or _defines(reader, spans, segment) else to, segment, packed)
             changes: list[Change] = [(Table.BLOCKS, key, None) for key, _ in blocks]
             store.write([*changes, (Table.SEGMENTS, seq_key(segment.first_seq), segment.encode())])
             moved = moved.and_(segment)
@@ -96,6 +101,27 @@ def restore(path: str | Path, source: Path | None = None, progress: Progress = l
             moved = moved.and_(segment)
             progress(moved.segments)
     return moved
+
+
+def _defines(reader: JournalReader, spans: Spans, segment: Segment) -> bool:
+    """Whether a segment has part in a span that names something: whoever prints names and amounts reads all of that."""
+    near = spans[(spans["first_seq"] <= segment.last_seq) & (spans["last_seq"] >= segment.first_seq)]
+    if len(near) == 0:
+        return True
+    documents = reader.documents(int(near["first_seq"].min()), int(near["last_seq"].max()))
+    return any(not isinstance(document, TextDocument) for _, document in documents)
+
+
+def _newest_snapshots_block(store: LmdbStore) -> int | None:
+    """Where the block starts that states what the newest snapshot must be; None where there is no snapshot."""
+    with store.view() as view:
+        snapshot = view.at_or_before(Table.SNAPSHOTS, LAST_KEY)
+        block = None if snapshot is None else view.at_or_before(Table.BLOCKS, snapshot[0])
+        return None if block is None else int.from_bytes(block[0], "big")
+
+
+def _no_later(before_seq: int | None, limit: int | None) -> int | None:
+    return min(before_seq, limit) if before_seq is not None and limit is not None else before_seq or limit
 
 
 def _make_folder(folder: Path) -> None:

@@ -12,7 +12,8 @@ import lmdb
 import pytest
 
 from adapters.errors import JournalDamaged, UserError
-from adapters.journal import retention
+from adapters.journal import retention, spans
+from adapters.journal.documents import AccountDocument, document_hash
 from adapters.journal.integrity import check
 from adapters.journal.lmdb_environment import DATA_FILE, SHRUNK_FILE
 from adapters.journal.lmdb_journal import append_journal, create_journal, read_journal
@@ -20,7 +21,8 @@ from adapters.journal.port import Durability, Table
 from adapters.journal.retention import compact, restore, segments_of
 from adapters.journal.sealed import key_after, seq_key
 from adapters.journal.segments import SEGMENTS_FOLDER, Segment, SegmentAbsent
-from tests.conformance.journal_places import append_some, flipped, manifest, snapshot
+from engine.records import EVENT
+from tests.conformance.journal_places import append_some, flipped, manifest, snapshot, some_events
 from tests.support import ROOT
 
 BLOCKS = 30
@@ -190,6 +192,7 @@ def test_a_reader_of_this_process_reads_on(folder: Path) -> None:
 
 READ = """
 import sys
+from adapters.journal.documents import AccountDocument, document_hash
 from adapters.journal.integrity import check
 from adapters.journal.lmdb_journal import read_journal
 with read_journal(sys.argv[1]) as reader:
@@ -317,22 +320,41 @@ def test_what_cannot_be_written_is_said_in_one_line(folder: Path, tmp_path: Path
     assert everything(folder) == before
 
 
-def test_the_end_of_an_archived_journal_is_read_and_written_without_the_archive(folder: Path, tmp_path: Path) -> None:
-    with read_journal(folder) as reader:
-        last = [block.hash for block in reader.blocks()][-1]
+def test_an_archived_journal_goes_on_from_its_newest_snapshot_without_the_archive(folder: Path, tmp_path: Path) -> None:
+    with append_journal(folder) as writer:
+        for number in range(10):
+            append_some(writer, 5, 2, (1,), number)
     compact(folder, None, tmp_path / "archive")
-    assert len(files(folder)) == 1 and len(list((tmp_path / "archive").iterdir())) == len(segments(folder)) - 1
+    assert files(folder) == [] and len(list((tmp_path / "archive").iterdir())) == len(segments(folder)) > 2
     with append_journal(folder) as writer:
         assert writer.notes == ()
         append_some(writer, 5, 2, (1,))
     with read_journal(folder) as reader:
-        assert [block.previous_hash for block in reader.blocks(reader.last_seq)] == [last]
-        assert next(iter(reader.blocks(1, 1))).first_seq == 1
-        snapshot_seq = reader.last_seq - 5
         found = reader.snapshot_before(reader.last_seq)
-        assert found is not None and found.seq == snapshot_seq
-        assert len(list(reader.blocks(snapshot_seq + 1))) == 1
+        assert found is not None and found.seq == reader.last_seq - 55
+        assert segments(folder)[-1].last_seq < found.seq
+        assert len(list(reader.blocks(found.seq + 1))) == 11
         with pytest.raises(UserError, match="which is not there"):
             list(reader.blocks(40))
         report = check(reader)
-        assert report.damage is None and len(report.absent) == len(segments(folder)) - 1
+        assert report.damage is None and len(report.absent) == len(segments(folder))
+
+
+def test_what_names_accounts_and_strategies_is_not_archived(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(spans, "SPAN_EVENTS", 30)
+    folder = tmp_path / "journal"
+    account = AccountDocument(name="main", currency="USD", account_kind="margin")
+    with create_journal(folder, manifest(), Durability.ON_CLOSE) as writer:
+        for number in range(40):
+            events = some_events(10, number)
+            documents = {writer.next_seq: account} if number == 17 else {}
+            if documents:
+                events.view(EVENT)["ts_exchange_ns"][0] = document_hash(account)
+            writer.append(events, events[:0], bytes(32), documents)
+    compact(folder, None, tmp_path / "archive")
+    with read_journal(folder) as reader:
+        (near,) = (row for row in spans.read_spans(reader) if row["first_seq"] <= 171 <= row["last_seq"])
+        kept = [s for s in segments(folder) if s.first_seq <= near["last_seq"] and s.last_seq >= near["first_seq"]]
+        assert sorted(Path(segment.file_name).name for segment in kept) == [file.name for file in files(folder)]
+        assert len(list(reader.blocks(int(near["first_seq"]), int(near["last_seq"])))) == 3
+        assert len(check(reader).absent) == len(segments(folder)) - len(kept) > 2
