@@ -20,6 +20,7 @@ import numpy as np
 
 from adapters.errors import JournalDamaged, UserError
 from adapters.journal.port import Change, Table
+from adapters.journal.sealed import MANIFEST_KEY
 from adapters.journal.writer_lock import opening
 
 DATA_FILE = "data.mdb"
@@ -113,7 +114,7 @@ class Environment:
     def reading(self) -> Iterator["lmdb.Transaction[memoryview]"]:
         """A read transaction; a map that another process grew, or a file that it shrank, is adopted first."""
         while True:
-            if self._access is Access.READ and _key(self.folder) != self.key:
+            if self._access is Access.READ and self._is_replaced():
                 self._follow()
             with self._gate.shared():
                 try:
@@ -202,9 +203,23 @@ class Environment:
                 return
             if _key(self.folder) in _environments:
                 raise UserError(f"{self.folder}: the journal's file was replaced meanwhile; expected it opened again")
+            manifest = self._manifest()
             _environments.pop(self.key)
             self._lmdb.close()
             self._open_again(Access.READ)
+            if self._manifest() != manifest:
+                raise UserError(f"{self.folder}: another journal has taken the place of the one that was read")
+
+    def _is_replaced(self) -> bool:
+        try:
+            return _key(self.folder) != self.key
+        except FileNotFoundError:
+            return False  # removed: what was opened can still be read
+
+    def _manifest(self) -> bytes | None:
+        with self._lmdb.begin() as transaction:
+            value: bytes | None = transaction.get(MANIFEST_KEY, db=self.tables[Table.MANIFEST])
+            return value
 
     def _open_again(self, access: Access) -> None:
         self._open(access)

@@ -234,6 +234,18 @@ def test_a_reader_of_another_process_follows_into_the_new_file(
     assert said() == f"None {last_seq + 5}"
 
 
+def test_a_reader_is_told_that_another_journal_has_taken_the_place_of_its_own(folder: Path, tmp_path: Path) -> None:
+    with create_journal(tmp_path / "other", manifest(journal_id="ab" * 16), Durability.ON_CLOSE) as writer:
+        append_some(writer, 5)
+    with read_journal(folder) as reader:
+        last_seq = reader.last_seq
+        (folder / DATA_FILE).unlink()
+        assert reader.last_seq == last_seq
+        shutil.copy(tmp_path / "other" / DATA_FILE, folder / DATA_FILE)
+        with pytest.raises(UserError, match="another journal has taken the place"):
+            _ = reader.last_seq
+
+
 def test_a_journal_of_an_earlier_version_is_packed_too(folder: Path, another_reader: "subprocess.Popen[str]") -> None:
     before = everything(folder)
     with lmdb.open(str(folder), max_dbs=8, map_size=1 << 26) as environment:
