@@ -6,12 +6,12 @@ from pathlib import Path
 from adapters.cli.console import tell
 from adapters.errors import JournalDamaged, UserError
 from adapters.journal import ConfigurationDocument, read_journal
-from adapters.journal.lmdb_environment import DATA_FILE
+from adapters.journal.lmdb_environment import DATA_FILE, READERS_FILE, SHRUNK_FILE
 from adapters.journal.writer_lock import LOCK_FILE, has_writer
 from adapters.report.files import REPORT_FILES
 
 # The journal's own file goes last: a folder that is half cleared is still known for what it is.
-_OURS = (*REPORT_FILES, LOCK_FILE, "lock.mdb", DATA_FILE)
+_OURS = (*REPORT_FILES, LOCK_FILE, READERS_FILE, SHRUNK_FILE, DATA_FILE)
 _BACKTEST = "backtest"
 
 

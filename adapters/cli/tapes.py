@@ -1,16 +1,19 @@
 """`replay` and `verify`: what a journal leads to, and whether it is what was recorded."""
 
+import time
 from collections.abc import Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters.cli.console import counted, prepare_engine, print_json, print_pairs, print_table, progress, shown, tell
+from adapters.cli.sealing import seal_rows, seals_result
 from adapters.errors import Divergence, JournalDamaged
 from adapters.report.amounts import time_text
 
 if TYPE_CHECKING:
-    from adapters.journal import JournalReader
+    from adapters.journal import IntegrityReport, JournalReader
+    from adapters.journal.seals import FoundSeal
 
 
 def replay(journal: Path, until: str | None, output: str) -> int:
@@ -21,14 +24,7 @@ def replay(journal: Path, until: str | None, output: str) -> int:
     from replay.names import read_names
     from replay.point import seq_at
     from replay.refold import refold
-    from replay.standing import (
-        accounts_of,
-        brackets_of,
-        breakers_of,
-        open_orders_of,
-        positions_of,
-        trading_state_of,
-    )
+    from replay.standing import standing_of
 
     with read_journal(journal) as reader:
         last_seq = seq_at(reader, until, "--until")
@@ -47,12 +43,7 @@ def replay(journal: Path, until: str | None, output: str) -> int:
         "last_time": time_text(folded.last_ts_ns),
         "state_digest": folded.state_digest,
         "command_digest": folded.command_digest,
-        "trading_state": trading_state_of(state),
-        "accounts": accounts_of(state, names),
-        "positions": positions_of(state, names),
-        "open_orders": open_orders_of(state, names),
-        "brackets": brackets_of(state, names),
-        "breakers": breakers_of(state, names),
+        **standing_of(state, names),
     }
     if output == "json":
         print_json(result)
@@ -76,6 +67,11 @@ def _print_replay(result: Mapping[str, Any]) -> None:
             ("Command digest", result["command_digest"]),
         ]
     )
+    print_standing(result)
+
+
+def print_standing(result: Mapping[str, Any]) -> None:
+    """Tables of what `standing_of` gives."""
     _print_entries(
         "Accounts",
         result["accounts"],
@@ -132,15 +128,15 @@ def _print_entries(
     print_table(title, [key.replace("_", " ") for key in (*texts, *numbers)], rows, len(texts))
 
 
-def verify(journal: Path, output: str) -> int:
+def verify(journal: Path, chain_only: bool, seals: Sequence[Path], public_keys: Sequence[Path], output: str) -> int:
     """Check a journal wholly and print what was checked. Raises JournalDamaged or Divergence.
 
     With JSON, what is wrong is on stdout too: `ok` is false and `error` the line that stderr has.
     """
-    prepare_engine("fold")
+    prepare_engine("summarise" if chain_only else "fold")
     result: dict[str, Any] = {"journal": str(journal), "ok": False}
     try:
-        _verify(journal, result)
+        _verify(journal, chain_only, seals, public_keys, result)
     except (JournalDamaged, Divergence) as error:
         if output == "json":
             print_json(result | {"error": str(error)})
@@ -152,29 +148,63 @@ def verify(journal: Path, output: str) -> int:
     return 0
 
 
-def _verify(journal: Path, result: dict[str, Any]) -> None:
+def _verify(
+    journal: Path, chain_only: bool, seals: Sequence[Path], public_keys: Sequence[Path], result: dict[str, Any]
+) -> None:
     from adapters.journal import read_journal
+    from adapters.journal.keys import public_hex, read_public_key
+    from adapters.journal.seals import read_seal
+
+    given = [read_seal(file) for file in seals]
+    keys = [public_hex(read_public_key(file)) for file in public_keys]
+    with read_journal(journal, walk_again=True) as reader:
+        report = _check_chain(journal, reader, given, keys, result)
+        result["folded"] = not chain_only and not report.absent
+        if result["folded"]:
+            _verify_fold(reader, report.events, result)
+        result["ok"] = True
+
+
+def _check_chain(
+    journal: Path, reader: "JournalReader", given: "list[FoundSeal]", keys: Sequence[str], result: dict[str, Any]
+) -> "IntegrityReport":
     from adapters.journal.integrity import check
+    from adapters.journal.seals import check_seals, seals_of
+
+    seals = [*seals_of(journal), *given]
+    started = time.perf_counter()
+    with progress("Checking the chain", reader.last_seq) as done:
+        report = check(reader, [found.seal.last_seq for found in seals], done)
+    wall_s = time.perf_counter() - started
+    if report.damage is not None:
+        raise JournalDamaged(report.damage)
+    result |= {
+        "blocks": report.blocks,
+        "events": report.events,
+        "documents": report.documents,
+        "decisions": report.decisions,
+        "bytes": report.raw_bytes,
+        "gb_per_s": round(report.raw_bytes / wall_s / 1e9, 6) if wall_s > 0 else 0.0,
+        "absent": [{"file": segment.file_name, "events": segment.events} for segment in report.absent],
+    }
+    result |= seals_result(check_seals(reader, report, seals, keys), keys)
+    return report
+
+
+def _verify_fold(reader: "JournalReader", events: int, result: dict[str, Any]) -> None:
     from adapters.version import engine_version
     from replay.refold import refold
 
-    with read_journal(journal) as reader:
-        result["engine_version"] = engine_version()
-        result["recorded_engine_version"] = reader.manifest.engine_version
-        report = check(reader)
-        if report.damage is not None:
-            raise JournalDamaged(report.damage)
-        counts = {"blocks": report.blocks, "events": report.events, "documents": report.documents}
-        result |= counts | {"decisions": report.decisions}
-        refold(reader, until_seq=1)  # loads the kernel, off the clock
-        with progress("Folding the tape", report.events) as done, _explained(result):
-            folded = refold(reader, compare=True, progress=done)
-            result["snapshots_checked"] = _check_snapshots(reader)
-        result |= _ask_strategies(reader)
-        result["events_per_s"] = _per_second(folded.events, folded.wall_s)
-        result["state_digest"] = folded.state_digest
-        result["command_digest"] = folded.command_digest
-        result["ok"] = True
+    result["engine_version"] = engine_version()
+    result["recorded_engine_version"] = reader.manifest.engine_version
+    refold(reader, until_seq=1)  # loads the kernel, off the clock
+    with progress("Folding the tape", events) as done, _explained(result):
+        folded = refold(reader, compare=True, progress=done)
+        result["snapshots_checked"] = _check_snapshots(reader)
+    result |= _ask_strategies(reader)
+    result["events_per_s"] = _per_second(folded.events, folded.wall_s)
+    result["state_digest"] = folded.state_digest
+    result["command_digest"] = folded.command_digest
 
 
 def _ask_strategies(reader: "JournalReader") -> dict[str, Any]:
@@ -216,23 +246,37 @@ def _check_snapshots(reader: "JournalReader") -> int:
 
 
 def _print_verified(result: Mapping[str, Any]) -> None:
-    print_pairs(
-        [
-            ("Journal", result["journal"]),
-            ("Result", "ok: what was recorded is what the tape leads to"),
-            (
-                "Events",
-                f"{result['events']:,} in {counted(result['blocks'], 'block')} ({result['events_per_s']:,} a second)",
-            ),
-            ("Decisions", f"{result['decisions']:,} recomputed and compared"),
+    rows = [
+        ("Journal", result["journal"]),
+        ("Result", _verdict(result)),
+        ("Events", f"{result['events']:,} in {counted(result['blocks'], 'block')}" + _fold_speed(result)),
+        ("Chain", f"{result['bytes'] / 1e9:,.2f} GB at {result['gb_per_s']:,.2f} GB/s"),
+        ("Decisions", f"{result['decisions']:,}" + (" recomputed and compared" if result["folded"] else "")),
+        ("Documents", f"{result['documents']:,}"),
+        *seal_rows(result),
+        *[("Moved away", f"{segment['events']} in {segment['file']}") for segment in result["absent"]],
+    ]
+    if result["folded"]:
+        rows += [
             ("Snapshots", f"{result['snapshots_checked']:,} compared"),
-            ("Documents", f"{result['documents']:,}"),
             *_strategies_row(result),
             ("Engine", result["engine_version"]),
             ("State digest", result["state_digest"]),
             ("Command digest", result["command_digest"]),
         ]
-    )
+    print_pairs(rows)
+
+
+def _verdict(result: Mapping[str, Any]) -> str:
+    if result["absent"]:
+        return "ok as far as it is here: the chain passes through what was moved away; decisions were not recomputed"
+    if not result["folded"]:
+        return "ok: what is there is what was written; decisions were not recomputed"
+    return "ok: what was recorded is what the tape leads to"
+
+
+def _fold_speed(result: Mapping[str, Any]) -> str:
+    return f" ({result['events_per_s']:,} a second)" if result["folded"] else ""
 
 
 def _strategies_row(result: Mapping[str, Any]) -> list[tuple[str, str]]:

@@ -5,6 +5,7 @@ previous block's hash; the first block's previous hash is the manifest's.
 """
 
 import struct
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
@@ -125,6 +126,24 @@ def decode_block(value: Bytes, verified: bool = True) -> Block:
         previous_hash=previous_hash,
         hash=own_hash,
     )
+
+
+def split_blocks(joined: memoryview) -> Iterator[tuple[int, memoryview]]:
+    """The blocks that lie here one behind the other, each with its first sequence number. Raises `Malformed`.
+
+    Only as much of a header is read as it takes to find the next one; `decode_block` checks the rest.
+    """
+    offset = 0
+    while offset < len(joined):
+        if len(joined) - offset < HEADER_BYTES:
+            raise Malformed(f"{len(joined) - offset} bytes are left behind the last block", unreadable=True)
+        _, magic, _, _, events, decisions, first_seq, *_ = _HEADER.unpack_from(joined, offset)
+        end = offset + HEADER_BYTES + events * EVENT_BYTES + decisions * DECISION_BYTES
+        sound = magic == MAGIC and 0 < events < 1 << 40 and 0 <= decisions < 1 << 40 and first_seq > 0
+        if not sound or end > len(joined):
+            raise Malformed(f"no whole block follows at byte {offset}", unreadable=True)
+        yield first_seq, joined[offset:end]
+        offset = end
 
 
 @dataclass(slots=True)

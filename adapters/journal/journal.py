@@ -11,6 +11,7 @@ import numpy as np
 from adapters.errors import JournalDamaged, UserError
 from adapters.journal.blocks import (
     ALIGNMENT_BYTES,
+    HEADER_BYTES,
     BlockBuffer,
     Chain,
     aligned,
@@ -47,6 +48,8 @@ from adapters.journal.sealed import (
     seq_key,
     unseal,
 )
+from adapters.journal.segments import SegmentAbsent
+from adapters.journal.spans import Gathering, span_change
 from engine.records import DECISION_BYTES, EVENT, EVENT_BYTES
 
 NONE: Mapping[int, Document] = MappingProxyType({})
@@ -92,6 +95,26 @@ def read_head(view: View) -> Head:
     return Head.decode(view.get(Table.MANIFEST, HEAD_KEY))
 
 
+def read_end(journal: str, view: View) -> Head:
+    """As `read_head`. Raises `JournalDamaged`."""
+    try:
+        return read_head(view)
+    except Malformed as damage:
+        raise JournalDamaged(f"{journal}: {damage}; where the tape ends is unknown") from damage
+
+
+def check_end(journal: str, chain: Chain, head: Head) -> None:
+    """Raises `BlockDamaged` where a walk over all blocks ended elsewhere than the head record says."""
+    last_seq = chain.next_seq - 1
+    if head.last_seq > last_seq:
+        damage = Malformed(f"the last block is missing: the tape ended at event {head.last_seq}")
+    elif head.last_seq < last_seq or head.hash != chain.previous_hash:
+        damage = Malformed(f"the head record names another end of the tape (event {head.last_seq})")
+    else:
+        return
+    raise BlockDamaged(journal, chain.next_seq, damage, last_seq)
+
+
 class JournalWriter:
     """The one writer of a tape. `notes` says what had to be cut off to open it."""
 
@@ -101,6 +124,8 @@ class JournalWriter:
         self._store = store
         self._head = head
         self._has_grown = False
+        self._span = Gathering()
+        self._span_made: list[Change] = []
 
     @property
     def next_seq(self) -> int:
@@ -133,15 +158,24 @@ class JournalWriter:
         documents: Mapping[int, Document] = NONE,
     ) -> int:
         """As `append`, for the first so many records of a buffer, which are stored as they lie there."""
-        head, changes = self._block(buffer, events, decisions, state_digest, documents)
-        self._store.write(changes)
+        head, value, changes = self._block(buffer, events, decisions, state_digest, documents)
+        self._store.write([*changes, *self._span_made])
         self._head = head
         self._has_grown = True
+        self._gather(head.block_seq, np.frombuffer(value, np.uint8)[HEADER_BYTES:], events, len(documents))
         return head.last_seq
 
     def rehearse(self, buffer: BlockBuffer, events: int, decisions: int) -> None:
         """Do what `append_buffer` does up to the commit, and leave the tape as it is."""
-        self._store.rehearse(self._block(buffer, events, decisions, NO_STATE_DIGEST, NONE)[1])
+        self._store.rehearse(self._block(buffer, events, decisions, NO_STATE_DIGEST, NONE)[2])
+
+    def _gather(self, first_seq: int, records: Bytes, events: int, documents: int) -> None:
+        """After the commit: a span is written with the next one, and what it lacks until then can be read."""
+        split = events * EVENT_BYTES
+        self._span_made = []
+        self._span.add(first_seq, records[:split], records[split:], documents)
+        if self._span.is_full:
+            self._span_made = [span_change(self._span.close())]
 
     def _block(
         self,
@@ -150,8 +184,8 @@ class JournalWriter:
         decisions: int,
         state_digest: bytes,
         documents: Mapping[int, Document],
-    ) -> tuple[Head, list[Change]]:
-        """The next block: where the tape ends with it, and what is to be written."""
+    ) -> tuple[Head, memoryview, list[Change]]:
+        """The next block: where the tape ends with it, its bytes, and what is to be written."""
         first_seq = self.next_seq
         last_seq = check_sequence(first_seq, events, buffer.decisions[: decisions * DECISION_BYTES])
         if len(state_digest) != DIGEST_BYTES:
@@ -167,7 +201,7 @@ class JournalWriter:
         changes: list[Change] = [(Table.BLOCKS, seq_key(first_seq), value)]
         changes += [(Table.DOCUMENTS, seq_key(seq), document) for seq, document in sealed]
         changes += [(Table.MANIFEST, HEAD_KEY, head.encode())]
-        return head, changes
+        return head, value, changes
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot of the state after a block that is already on the tape. Raises `ValueError` for another."""
@@ -189,7 +223,9 @@ class JournalWriter:
             if self._has_grown:
                 # LMDB finds its last commit by one number. Committed twice, the tape's end is the same without it.
                 self._has_grown = False
-                self._store.write([(Table.MANIFEST, HEAD_KEY, self._head.encode())])
+                if self._span.count:
+                    self._span_made += [span_change(self._span.close())]
+                self._store.write([(Table.MANIFEST, HEAD_KEY, self._head.encode()), *self._span_made])
         finally:
             self._store.close()
 
@@ -215,7 +251,13 @@ class JournalReader:
     def last_seq(self) -> int:
         """The last sequence number on the tape now, 0 of an empty one."""
         with self.store.view() as view:
-            return self._head(view).last_seq
+            return read_end(self.store.name, view).last_seq
+
+    @property
+    def head(self) -> Head:
+        """Where the tape ends now."""
+        with self.store.view() as view:
+            return read_end(self.store.name, view)
 
     def blocks(self, first_seq: int = 1, last_seq: int | None = None, verified: bool = True) -> Iterator[Block]:
         """The blocks from the one that holds `first_seq` to the one that holds `last_seq` (None: to the end).
@@ -244,9 +286,31 @@ class JournalReader:
             if last_seq is not None and links.next_seq > last_seq:
                 return
             if head is not None:
-                self._check_end(links, head)
+                check_end(self.store.name, links, head)
                 return
             key = key_after(key)
+
+    def block_at(self, seq: int) -> Block:
+        """The block that holds event `seq`, in memory of its own: it stays, whatever is read meanwhile.
+
+        Its own hash is checked, not that of the block before it. Raises `BlockDamaged`, and `ValueError` where there
+        is no such event.
+        """
+        with self.store.view() as view:
+            entry = view.at_or_before(Table.BLOCKS, seq_key(seq)) if seq > 0 else None
+            if entry is None:
+                raise ValueError(f"event {seq}: expected one of the tape")
+            first_seq, value = self._seq(entry[0]), aligned(len(entry[1]))
+            value[:] = np.asarray(entry[1])
+        try:
+            block = decode_block(value)
+            if block.first_seq != first_seq:
+                raise Malformed(f"the block of events {block.first_seq} to {block.last_seq} is stored in its place")
+        except Malformed as damage:
+            raise BlockDamaged(self.store.name, first_seq, damage, first_seq - 1) from damage
+        if block.last_seq < seq:
+            raise ValueError(f"event {seq}: expected one of the tape")
+        return block
 
     def document(self, seq: int) -> Document | None:
         """The document that belongs to event `seq`, None where it has none. Raises `JournalDamaged`."""
@@ -288,22 +352,16 @@ class JournalReader:
     ) -> None:
         self.close()
 
-    def _head(self, view: View) -> Head:
-        try:
-            return read_head(view)
-        except Malformed as damage:
-            raise JournalDamaged(f"{self.store.name}: {damage}; where the tape ends is unknown") from damage
-
     def _start(self, first_seq: int) -> tuple[bytes, Chain]:
         """The key to start at and what the block there must be."""
         with self.store.view() as view:
             start = view.at_or_before(Table.BLOCKS, seq_key(first_seq))
-            before = None
+            previous_hash = None
             if start is not None and start[0] > seq_key(1):
-                before = view.at_or_before(Table.BLOCKS, seq_key(self._seq(start[0]) - 1))
-            if start is None or before is None:
+                previous_hash = _hash_before(view, self._seq(start[0]))
+            if start is None or previous_hash is None:
                 return seq_key(0), Chain(1, self.manifest_hash)
-            return start[0], Chain(self._seq(start[0]), bytes(before[1][:DIGEST_BYTES]))
+            return start[0], Chain(self._seq(start[0]), previous_hash)
 
     def _batch(self, first_key: bytes, last_seq: int | None) -> tuple[list[tuple[bytes, Bytes]], Head | None]:
         """Copies of the next blocks out of one view; the head record as well where no block is left."""
@@ -319,7 +377,7 @@ class JournalReader:
                 if room >= BATCH_BYTES:
                     break
             if not found:
-                return [], self._head(view)
+                return [], read_end(self.store.name, view)
             # The batch before stays as it is: its last block may still be in use.
             self._buffer, self._buffer_before = self._buffer_before, self._buffer
             if len(self._buffer) < room:
@@ -343,16 +401,6 @@ class JournalReader:
         except Malformed as damage:
             raise BlockDamaged(self.store.name, expected, damage, expected - 1) from damage
 
-    def _check_end(self, chain: Chain, head: Head) -> None:
-        last_seq = chain.next_seq - 1
-        if head.last_seq > last_seq:
-            damage = Malformed(f"the last block is missing: the tape ended at event {head.last_seq}")
-        elif head.last_seq < last_seq or head.hash != chain.previous_hash:
-            damage = Malformed(f"the head record names another end of the tape (event {head.last_seq})")
-        else:
-            return
-        raise BlockDamaged(self.store.name, chain.next_seq, damage, last_seq)
-
     def _seq(self, key: bytes) -> int:
         try:
             return key_seq(key)
@@ -364,6 +412,15 @@ class JournalReader:
             return decode_document(unseal(value, "document"))
         except (Malformed, msgspec.MsgspecError) as damage:
             raise JournalDamaged(f"{self.store.name}: document of event {seq}: {damage}") from damage
+
+
+def _hash_before(view: View, seq: int) -> bytes | None:
+    """The hash of the block that ends before the one that starts at event `seq`, also where it has been moved away."""
+    try:
+        before = view.at_or_before(Table.BLOCKS, seq_key(seq - 1))
+    except SegmentAbsent as absent:
+        return absent.segment.last_hash
+    return None if before is None else bytes(before[1][:DIGEST_BYTES])
 
 
 def open_snapshot(view: View, manifest: Manifest, key: bytes, value: memoryview) -> Snapshot:

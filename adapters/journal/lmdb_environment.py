@@ -20,11 +20,17 @@ import numpy as np
 
 from adapters.errors import JournalDamaged, UserError
 from adapters.journal.port import Change, Table
+from adapters.journal.sealed import MANIFEST_KEY
+from adapters.journal.writer_lock import opening
 
 DATA_FILE = "data.mdb"
+READERS_FILE = "lock.mdb"
+SHRUNK_FILE = "data.mdb.shrunk"
 PAGE_BYTES = mmap.PAGESIZE
 
 MAP_BYTES_AT_FIRST = 64 << 20
+# Tables that journals of earlier versions do not have.
+LATER_TABLES = (Table.SEGMENTS, Table.SPANS)
 # What a commit may need besides its values: copies of tree pages.
 TREE_BYTES = 1 << 20
 # Below this, mapped pages are let go later, together with others.
@@ -106,8 +112,10 @@ class Environment:
 
     @contextmanager
     def reading(self) -> Iterator["lmdb.Transaction[memoryview]"]:
-        """A read transaction; a map that another process grew is adopted first."""
+        """A read transaction; a map that another process grew, or a file that it shrank, is adopted first."""
         while True:
+            if self._access is Access.READ and self._is_replaced():
+                self._follow()
             with self._gate.shared():
                 try:
                     transaction = self._lmdb.begin(buffers=True)
@@ -148,6 +156,37 @@ class Environment:
         except lmdb.Error as error:
             raise self._write_failure(error, 0) from error
 
+    @property
+    def unused_bytes(self) -> int:
+        """What the file holds of room that deleted values left."""
+        with self._lmdb.begin() as transaction:
+            stats = [transaction.stat(table) for table in self.tables.values()] + [self._lmdb.stat()]
+        used = 2 + sum(stat["branch_pages"] + stat["leaf_pages"] + stat["overflow_pages"] for stat in stats)
+        return (int(self._lmdb.info()["last_pgno"]) + 1 - used) * PAGE_BYTES
+
+    def shrink(self) -> None:
+        """Put a copy without unused room in the place of the file. Readers of other processes follow by themselves.
+
+        Killed meanwhile, the one file or the other is there, and both hold all of the journal.
+        """
+        shrunk = self.folder / SHRUNK_FILE
+        with _registry, self._gate.alone():
+            try:
+                with open(shrunk, "wb") as copy:
+                    self._lmdb.copyfd(copy.fileno(), compact=True)
+                    os.fsync(copy.fileno())
+            except (OSError, lmdb.Error) as error:
+                shrunk.unlink(missing_ok=True)
+                raise self._write_failure(error, _file_bytes(self.folder)) from error
+            self._lmdb.close()
+            _environments.pop(self.key)
+            with opening(self.folder, alone=True) as folder:
+                # The table of readers belongs to the old file: with it, LMDB would look for the old file's last commit.
+                (self.folder / READERS_FILE).unlink(missing_ok=True)
+                shrunk.replace(self.folder / DATA_FILE)
+                os.fsync(folder)
+            self._open_again(self._access)
+
     def start_writing(self, access: Access) -> None:
         """Open again with the right to write; readers of this process go on in the new environment."""
         with self._gate.alone():
@@ -166,7 +205,42 @@ class Environment:
         with self._gate.alone():
             self._lmdb.close()
 
+    def _follow(self) -> None:
+        """Go on in the file that another process has put in the place of this one."""
+        with _registry, self._gate.alone():
+            if _key(self.folder) == self.key:
+                return
+            if _key(self.folder) in _environments:
+                raise UserError(f"{self.folder}: the journal's file was replaced meanwhile; expected it opened again")
+            manifest = self._manifest()
+            _environments.pop(self.key)
+            self._lmdb.close()
+            self._open_again(Access.READ)
+            if self._manifest() != manifest:
+                raise UserError(f"{self.folder}: another journal has taken the place of the one that was read")
+
+    def _is_replaced(self) -> bool:
+        try:
+            return _key(self.folder) != self.key
+        except FileNotFoundError:
+            return False  # removed: what was opened can still be read
+
+    def _manifest(self) -> bytes | None:
+        with self._lmdb.begin() as transaction:
+            value: bytes | None = transaction.get(MANIFEST_KEY, db=self.tables[Table.MANIFEST])
+            return value
+
+    def _open_again(self, access: Access) -> None:
+        self._open(access)
+        self.key = _key(self.folder)
+        _environments[self.key] = self
+
     def _open(self, access: Access) -> None:
+        self._access = access
+        with opening(self.folder):
+            self._open_file(access)
+
+    def _open_file(self, access: Access) -> None:
         size = _file_bytes(self.folder)
         flags = _FLAGS[access]
         if access is Access.READ and not os.access(self.folder, os.W_OK):
@@ -180,7 +254,7 @@ class Environment:
         except lmdb.Error as error:
             raise read_failure(self.folder, error) from error
         try:
-            self.tables = self._open_tables(create=access is not Access.READ and size == 0)
+            self.tables = self._open_tables(size == 0, access is not Access.READ)
         except lmdb.Error as error:
             self._lmdb.close()
             raise read_failure(self.folder, error) from error
@@ -188,8 +262,8 @@ class Environment:
             self._lmdb.close()
             raise
 
-    def _open_tables(self, create: bool) -> "dict[Table, lmdb._Database]":
-        if create:
+    def _open_tables(self, is_new: bool, may_write: bool) -> "dict[Table, lmdb._Database]":
+        if is_new and may_write:
             with self._lmdb.begin(write=True) as transaction:
                 return {table: self._lmdb.open_db(table.value, transaction) for table in Table}
         tables = {}
@@ -198,12 +272,21 @@ class Environment:
                 tables[table] = self._lmdb.open_db(table.value, create=False)
             except lmdb.NotFoundError:
                 continue
-        missing = [table.value.decode() for table in Table if table not in tables]
+        missing = [table for table in Table if table not in tables and table not in LATER_TABLES]
         if not tables:
             raise UserError(f"{self.folder}: holds no journal (no table of one), expected a journal's folder")
         if missing:
-            raise JournalDamaged(f"{self.folder}: the table {missing[0]} is missing; nothing can be read safely")
+            name = missing[0].value.decode()
+            raise JournalDamaged(f"{self.folder}: the table {name} is missing; nothing can be read safely")
         return tables
+
+    def add_later_tables(self) -> bool:
+        """Make the tables that a journal of an earlier version lacks, and say whether there were such."""
+        if len(self.tables) == len(Table):
+            return False
+        with self._lmdb.begin(write=True) as transaction:
+            self.tables = {table: self._lmdb.open_db(table.value, transaction) for table in Table}
+        return True
 
     def _grow(self) -> None:
         map_bytes = 2 * self._lmdb.info()["map_size"]
@@ -222,6 +305,10 @@ class Environment:
             ) from error
 
     def _commit(self, changes: Sequence[Change]) -> None:
+        for table in {table for table, _, _ in changes if table not in self.tables}:
+            with self._lmdb.begin(write=True) as transaction:
+                handle = self._lmdb.open_db(table.value, transaction)
+            self.tables[table] = handle
         with self._lmdb.begin(write=True, buffers=True) as transaction:
             self._put(transaction, changes)
 

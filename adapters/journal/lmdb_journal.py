@@ -12,6 +12,7 @@ from adapters.journal.journal import JournalReader, JournalWriter, create_tape
 from adapters.journal.lmdb_environment import (
     DATA_FILE,
     FORGET_BYTES,
+    SHRUNK_FILE,
     Access,
     Environment,
     enter,
@@ -22,10 +23,14 @@ from adapters.journal.lmdb_environment import (
     read_failure,
 )
 from adapters.journal.pages import page_damage
-from adapters.journal.port import Change, Durability, Manifest, Table
+from adapters.journal.port import Change, Durability, Manifest, Table, View
+from adapters.journal.segments import SegmentedView, SegmentFiles
 from adapters.journal.writer_lock import LOCK_FILE, WriterLock, has_writer
 
 _WRITE_ACCESS = {Durability.EVERY_COMMIT: Access.WRITE_SYNCED, Durability.ON_CLOSE: Access.WRITE_UNSYNCED}
+
+# Less than this is not worth a copy of the file.
+_UNUSED_BYTES = 1 << 20
 
 
 def create_journal(
@@ -58,20 +63,28 @@ def append_journal(path: str | Path, durability: Durability = Durability.EVERY_C
     An unfinished last block is cut off and named in the writer's `notes`. Raises `JournalDamaged` for any other
     damage and `UserError` for a folder that holds no journal, is not writable, or has a writer.
     """
-    folder = _journal_folder(path)
-    lock = WriterLock(folder)
-    if not is_entered(folder) and (damage := _damage(folder)) is not None:
-        lock.release()
-        raise damage
-    return continue_tape(LmdbStore(folder, _WRITE_ACCESS[durability], lock))
+    return continue_tape(_writing_store(path, durability))
 
 
-def read_journal(path: str | Path) -> JournalReader:
-    """Read a journal, also while it is written. Raises `UserError` or `JournalDamaged`."""
+@contextmanager
+def writing_store(path: str | Path) -> Iterator["LmdbStore"]:
+    """The tables of a journal, for one who changes them otherwise than by appending. Raises as `append_journal`."""
+    store = _writing_store(path, Durability.EVERY_COMMIT)
+    try:
+        yield store
+    finally:
+        store.close()
+
+
+def read_journal(path: str | Path, walk_again: bool = False) -> JournalReader:
+    """Read a journal, also while it is written. Raises `UserError` or `JournalDamaged`.
+
+    The pages of a file at rest are walked first, with `walk_again` also where they were before and nothing was touched.
+    """
     folder = _journal_folder(path)
     at_rest = not has_writer(folder) and not is_entered(folder)
     # A writer that came meanwhile has made the walk worthless, and makes its own.
-    if at_rest and (damage := _damage(folder)) is not None and not has_writer(folder):
+    if at_rest and (damage := _damage(folder, walk_again)) is not None and not has_writer(folder):
         raise damage
     store = LmdbStore(folder, Access.READ)
     try:
@@ -89,6 +102,7 @@ class LmdbStore:
         self._access = access
         self._lock = lock
         self._environment: Environment | None = None
+        self._segments = SegmentFiles(folder)
         try:
             self._environment = enter(folder, access)
         except BaseException:
@@ -96,13 +110,13 @@ class LmdbStore:
             raise
 
     @contextmanager
-    def view(self) -> Iterator["LmdbView"]:
+    def view(self) -> Iterator[View]:
         environment = self._opened()
         try:
             with environment.reading() as transaction:
                 view = LmdbView(transaction, environment)
                 try:
-                    yield view
+                    yield SegmentedView(view, self._segments) if view.has_segments else view
                 finally:
                     view.forget()
         except lmdb.Error as error:
@@ -118,9 +132,21 @@ class LmdbStore:
     def sync(self) -> None:
         self._opened().sync()
 
+    def shrink(self) -> None:
+        """Give the room that deleted values left back to the disk. For a writer."""
+        (self._opened().folder / SHRUNK_FILE).unlink(missing_ok=True)  # of a shrinking that was killed
+        if self._opened().unused_bytes > _UNUSED_BYTES:
+            self._opened().shrink()
+
+    def add_later_tables(self) -> None:
+        """Give a journal of an earlier version the tables that it lacks; readers at work hear of it. For a writer."""
+        if self._opened().add_later_tables():
+            self._opened().shrink()
+
     def close(self) -> None:
         environment, self._environment = self._environment, None
         lock, self._lock = self._lock, None
+        self._segments.forget()
         try:
             if environment is not None:
                 leave(environment, self._access)
@@ -144,12 +170,20 @@ class LmdbView:
         self._high = 0
         self._touched_bytes = 0
 
+    @property
+    def has_segments(self) -> bool:
+        return Table.SEGMENTS in self._tables and self._cursor(Table.SEGMENTS).first()
+
     def get(self, table: Table, key: bytes) -> memoryview | None:
+        if table not in self._tables:
+            return None
         value = self._transaction.get(key, db=self._tables[table])
         return None if value is None else self._touch(value)
 
     def at_or_before(self, table: Table, key: bytes) -> tuple[bytes, memoryview] | None:
-        cursor = self._transaction.cursor(db=self._tables[table])
+        if table not in self._tables:
+            return None
+        cursor = self._cursor(table)
         if cursor.set_range(key) and cursor.key() == key:
             return key, self._touch(cursor.value())
         # The cursor is now behind the key, or nowhere where all keys are below it.
@@ -157,11 +191,16 @@ class LmdbView:
         return (bytes(cursor.key()), self._touch(cursor.value())) if found else None
 
     def items(self, table: Table, first_key: bytes) -> Iterator[tuple[bytes, memoryview]]:
-        cursor = self._transaction.cursor(db=self._tables[table])
+        if table not in self._tables:
+            return
+        cursor = self._cursor(table)
         found = cursor.set_range(first_key)
         while found:
             yield bytes(cursor.key()), self._touch(cursor.value())
             found = cursor.next()
+
+    def _cursor(self, table: Table) -> "lmdb.Cursor[memoryview]":
+        return self._transaction.cursor(db=self._tables[table])
 
     def forget(self) -> None:
         """Let go of the pages seen. Inside of the transaction: the map cannot move meanwhile."""
@@ -186,10 +225,19 @@ def _journal_folder(path: str | Path) -> Path:
     return folder
 
 
-def _damage(folder: Path) -> JournalDamaged | None:
+def _writing_store(path: str | Path, durability: Durability) -> LmdbStore:
+    folder = _journal_folder(path)
+    lock = WriterLock(folder)
+    if not is_entered(folder) and (damage := _damage(folder)) is not None:
+        lock.release()
+        raise damage
+    return LmdbStore(folder, _WRITE_ACCESS[durability], lock)
+
+
+def _damage(folder: Path, walk_again: bool = True) -> JournalDamaged | None:
     """What the walk over the pages of a file at rest finds."""
     try:
-        what = page_damage(folder / DATA_FILE)
+        what = page_damage(folder / DATA_FILE, walk_again)
     except OSError as error:
         raise UserError(f"{folder}: cannot be read ({error.strerror}), expected a readable journal") from error
     if what is None:

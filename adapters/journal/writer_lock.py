@@ -1,8 +1,11 @@
 """One writer a journal: a lock on a file in the journal's folder, which the system releases when its holder dies."""
 
+import errno
 import fcntl
 import os
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from adapters.errors import UserError
@@ -50,6 +53,25 @@ def has_writer(folder: Path) -> bool:
         return False
     try:
         return not _try_lock(file, fcntl.LOCK_SH)
+    finally:
+        os.close(file)
+
+
+@contextmanager
+def opening(folder: Path, alone: bool = False) -> Iterator[int]:
+    """While the files in `folder` are opened: nobody replaces them meanwhile. `alone` to replace them.
+
+    Gives the open folder. The lock is on the folder itself, so it needs no right to write.
+    """
+    file = os.open(folder, os.O_RDONLY | os.O_DIRECTORY)
+    try:
+        try:
+            fcntl.flock(file, fcntl.LOCK_EX if alone else fcntl.LOCK_SH)
+        except OSError as error:
+            # Some network file systems lock no folders. There only one who replaces files needs to know.
+            if alone or error.errno not in (errno.ENOTSUP, errno.ENOLCK, errno.EBADF, errno.EINVAL):
+                raise
+        yield file
     finally:
         os.close(file)
 
