@@ -21,6 +21,8 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
+app.command("adapters.cli.journal:app", name="journal")
+
 
 @app.command
 def backtest(configuration: Path, /, *, journal: Path | None = None, output: Output = "table") -> int:

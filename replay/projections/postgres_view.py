@@ -18,5 +18,7 @@ class PostgresTradingView(PostgresTrackingRecorder, TradingView):
 
     def take(self, event: OrderEvent, tracking: Tracking) -> None:
         with self.datastore.transaction(commit=True) as cursor:
+            # A crash of the server may take the last events back, with their tracking: they are taken again.
+            cursor.execute("SET LOCAL synchronous_commit = off")
             self._insert_tracking(cursor, tracking)
             take(Tables(cursor.execute, cursor, POSTGRES), event, tracking)

@@ -1,7 +1,7 @@
 """The read model in SQLite, with the library's own tracking."""
 
 from eventsourcing.persistence import Tracking
-from eventsourcing.sqlite import SQLiteTrackingRecorder
+from eventsourcing.sqlite import SQLiteCursor, SQLiteTrackingRecorder
 
 from replay.notifications.events import OrderEvent
 from replay.projections.tables import SQLITE, Tables, create_statements
@@ -13,6 +13,12 @@ class SqliteTradingView(SQLiteTrackingRecorder, TradingView):
         return super().construct_create_table_statements() + create_statements(SQLITE)
 
     def take(self, event: OrderEvent, tracking: Tracking) -> None:
-        with self.datastore.transaction(commit=True) as cursor:
-            self._insert_tracking(cursor, tracking)
-            take(Tables(cursor.execute, cursor, SQLITE), event, tracking)
+        with self.datastore.get_connection(commit=True) as connection:
+            # A power cut may take the last events back, with their tracking: they are taken again.
+            connection.cursor().execute("PRAGMA synchronous = NORMAL")
+            with connection.transaction(commit=True) as cursor:
+                self._take(cursor, event, tracking)
+
+    def _take(self, cursor: SQLiteCursor, event: OrderEvent, tracking: Tracking) -> None:
+        self._insert_tracking(cursor, tracking)
+        take(Tables(cursor.execute, cursor, SQLITE), event, tracking)
