@@ -1,6 +1,7 @@
 """From records of the tape to events with names: which records are notifications, and what each one says."""
 
 from collections.abc import Callable, Iterator, Sequence
+from enum import IntEnum
 from typing import Any, NamedTuple
 
 import numpy as np
@@ -29,8 +30,6 @@ from replay.notifications.events import TapeEvent
 from replay.notifications.identity import notification_id, originator_of
 
 Fields = dict[str, Any]
-
-_REASONS = {reason.value: reason.name.lower() for reason in Reason}
 
 
 class Translator:
@@ -107,8 +106,8 @@ class Translator:
             **self.terms(row),
             "strategy": self._names.strategy(int(row["strategy"])),
             "side": "sell" if flags & OrderFlag.SELL else "buy",
-            "order_type": OrderType(int(row["order_type"])).name.lower(),
-            "time_in_force": TimeInForce(int(row["time_in_force"])).name.lower(),
+            "order_type": _name(OrderType, row["order_type"]),
+            "time_in_force": _name(TimeInForce, row["time_in_force"]),
             "reduce_only": bool(flags & OrderFlag.REDUCE_ONLY),
             "post_only": bool(flags & OrderFlag.POST_ONLY),
             "held": bool(flags & OrderFlag.HELD_BY_ENGINE),
@@ -118,7 +117,7 @@ class Translator:
         return {**self.of_order(row), **self.terms(row)}
 
     def released(self, row: Any) -> Fields:
-        return {**self.amendment(row), "order_type": OrderType(int(row["order_type"])).name.lower()}
+        return {**self.amendment(row), "order_type": _name(OrderType, row["order_type"])}
 
     def refused(self, row: Any) -> Fields:
         return {
@@ -134,7 +133,7 @@ class Translator:
         instrument, actions = int(row["instrument"]), int(row["actions"])
         return {
             "breaker": self._names.breaker(int(row["breaker"])),
-            "condition": Condition(condition).name.lower(),
+            "condition": _name(Condition, condition),
             "symbol": self._names.instrument(instrument).symbol if condition in OF_INSTRUMENT else None,
             "limit": figure_text(condition, int(row["limit"]), self._names, instrument),
             "observed": figure_text(condition, int(row["observed"]), self._names, instrument),
@@ -142,7 +141,7 @@ class Translator:
         }
 
     def changed(self, row: Any) -> Fields:
-        status = BreakerStatus(int(row["status"])).name.lower()
+        status = _name(BreakerStatus, row["status"])
         return {"breaker": self._names.breaker(int(row["breaker"])), "status": status}
 
     def report(self, row: Any) -> Fields:
@@ -153,7 +152,7 @@ class Translator:
         return {**self.report(row), "quantity": quantity, "price": price}
 
     def unanswered(self, row: Any) -> Fields | None:
-        failure = RequestFailure(int(row["failure"])).name.lower()
+        failure = _name(RequestFailure, row["failure"])
         return {**self.of_order(row), "failure": failure} if row["order"] else None
 
     def filled(self, row: Any) -> Fields:
@@ -181,10 +180,15 @@ class Translator:
 
 
 def _reason(row: Any) -> str | None:
-    code = int(row["reason"])
-    if code == 0:
-        return None
-    return _REASONS.get(code, f"reason_{code}")
+    return _name(Reason, row["reason"]) if row["reason"] else None
+
+
+def _name(vocabulary: type[IntEnum], value: Any) -> str:
+    """A name of the tape's vocabularies; what a later version may have added is called by its number."""
+    try:
+        return vocabulary(int(value)).name.lower()
+    except ValueError:
+        return f"{vocabulary.__name__.lower()}_{int(value)}"
 
 
 def _order(row: Any) -> tuple[str, int]:
