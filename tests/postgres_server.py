@@ -3,6 +3,7 @@
 import os
 import pwd
 import shutil
+import signal
 import subprocess
 import tempfile
 import time
@@ -61,7 +62,7 @@ def _running(command: list[str], folder: Path, who: str | None) -> Iterator[None
         _wait(folder, server)
         yield
     finally:
-        server.send_signal(2)  # SIGINT: the server's fast shutdown
+        server.send_signal(signal.SIGQUIT)  # at once: nothing of it is needed again
         try:
             server.wait(timeout=_START_S)
         except subprocess.TimeoutExpired:

@@ -106,6 +106,7 @@ class TapeRecorder(ApplicationRecorder):
         first_seq = max(1, seq_of(first_id))
         if first_seq > last_seq:
             return
+        self._translator.learn()
         for block in self._reader.blocks(first_seq, last_seq):
             for number, event in self._translator.events_of(block, topics):
                 if last_id is not None and number > last_id:

@@ -43,9 +43,10 @@ class Translator:
         self._units: dict[int, int] = {}
 
     def events_of(self, block: Block, topics: Sequence[str] = ()) -> Iterator[tuple[int, TapeEvent]]:
-        """The notifications of a block in their order, with their ids; of these topics only, where any are named."""
-        if block.last_seq > self._known_seq:
-            self._learn()
+        """The notifications of a block in their order, with their ids; of these topics only, where any are named.
+
+        What the tape names up to there must have been learnt.
+        """
         told = block.events.view(EVENT)
         decided = block.decisions.view(COMMAND)
         for seq, place, row, record in _candidates(block, told, decided, topics):
@@ -53,8 +54,8 @@ class Translator:
             if event is not None:
                 yield notification_id(seq, place), event
 
-    def _learn(self) -> None:
-        """Read what the tape names by now; a name never changes."""
+    def learn(self) -> None:
+        """Read what the tape names by now; a name never changes. Not while blocks of the same reader are walked."""
         first_seq, self._known_seq = self._known_seq + 1, self._reader.last_seq
         added = [pair for pair in self._reader.documents(first_seq) if not isinstance(pair[1], TextDocument)]
         if not added:

@@ -135,6 +135,14 @@ def test_windows_and_topics_are_those_of_a_plain_filter(tape: Tape) -> None:
         assert tape.recorder.last_notification_id(topics) == (of_topics[-1] if of_topics else None)
 
 
+def test_one_who_starts_in_the_middle_reads_the_same(tape: Tape, journal: Path) -> None:
+    everything = tape.recorder.select_notifications(None, 10**9)
+    for start in range(1, len(everything), 97):
+        newcomer = TapeRecorder(read_journal(journal))
+        assert newcomer.select_notifications(everything[start].id, 20) == everything[start : start + 20]
+        newcomer.close()
+
+
 def test_the_events_of_one_order_are_selected_as_an_aggregates(tape: Tape) -> None:
     everything = [event for _, event in said(tape)]
     order = originator_of(tape.recorder.journal_id, "order", 3)
