@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from adapters.cli.console import print_json, print_pairs, progress
+from adapters.cli.console import counted, print_json, print_pairs, progress
 
 
 def project(journal: Path, to: str, follow: bool, output: str) -> int:
@@ -26,8 +26,8 @@ def project(journal: Path, to: str, follow: bool, output: str) -> int:
         [
             ("Journal", f"{result['journal']} ({result['journal_id']})"),
             ("Database", result["to"]),
-            ("Before", f"up to event {result['from_seq']:,}"),
-            ("Now", f"up to event {result['to_seq']:,} of {last_seq:,}"),
+            ("Taken", f"{counted(result['taken'], 'event')} of orders and fills"),
+            ("Reached", f"event {result['to_seq']:,} of {last_seq:,}"),
             ("Tables", "tape_orders, tape_fills, tape_trades, tape_positions"),
         ]
     )

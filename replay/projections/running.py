@@ -43,10 +43,10 @@ def project(journal: Path, target: Target, follow: bool, progress: Progress) -> 
 
 
 def _run(runner: ProjectionRunner[Tape, TradingView], follow: bool, progress: Progress) -> dict[str, Any]:
+    assert isinstance(runner.projection, Trading)
     name = runner.app.name
-    start = runner.view.max_tracking_id(name) or 0
     end = runner.app.recorder.last_notification_id(Trading.topics) or 0
-    reached = start
+    reached = 0
     while follow or reached < end:
         runner.run_forever(timeout=_LOOK_S)
         if runner.is_interrupted.is_set():
@@ -55,7 +55,7 @@ def _run(runner: ProjectionRunner[Tape, TradingView], follow: bool, progress: Pr
         progress(seq_of(reached))
     return {
         "journal_id": runner.app.recorder.journal_id,
-        "from_seq": seq_of(start),
+        "taken": runner.projection.taken,
         "to_seq": seq_of(reached),
         "notification_id": reached,
     }

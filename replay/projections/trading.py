@@ -29,14 +29,19 @@ class TradingView(TrackingRecorder):
 
 
 class Trading(Projection[TradingView]):
-    """From a tape to a `TradingView`."""
+    """From a tape to a `TradingView`; `taken` counts the events of this run."""
 
     name = "trading"
     topics = tuple(get_topic(event_class) for event_class in _CLASSES)
 
+    def __init__(self, view: TradingView) -> None:
+        super().__init__(view)
+        self.taken = 0
+
     @singledispatchmethod
     def process_event(self, event: Any, tracking: Tracking) -> None:
         self.view.take(event, tracking)
+        self.taken += 1
 
 
 def take(tables: Tables, event: events.OrderEvent, tracking: Tracking) -> None:
