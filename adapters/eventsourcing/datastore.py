@@ -1,5 +1,6 @@
 """An event store in a folder, as the recorders use it: what an SQLite or PostgreSQL datastore is to theirs."""
 
+import os
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager, suppress
@@ -59,7 +60,7 @@ class LmdbDatastore:
     def close(self) -> None:
         """Give the environment back. Closing twice does nothing."""
         environment, self._environment = self._environment, None
-        if environment is not None:
+        if environment is not None and environment.process == os.getpid():
             leave(environment)
 
     def __del__(self) -> None:
@@ -69,4 +70,6 @@ class LmdbDatastore:
     def _opened(self) -> Environment:
         if self._environment is None:
             raise InterfaceError(f"{self.folder}: the event store is closed")
+        if self._environment.process != os.getpid():
+            raise InterfaceError(f"{self.folder}: was opened before a fork, expected a process to open it for itself")
         return self._environment

@@ -41,6 +41,7 @@ class Environment:
     def __init__(self, folder: Path, map_bytes: int, synced: bool) -> None:
         self.folder = folder
         self.users = 0
+        self.process = os.getpid()
         self.listeners: set[threading.Event] = set()
         self._gate = Gate()
         self._tables: dict[str, lmdb._Database] = {}

@@ -14,6 +14,8 @@ from eventsourcing.persistence import (
 
 # How late news from another process may be; that of this process rings.
 POLL_S = 0.05
+# How many notifications are fetched at a time: a tape's block is read again for each time.
+_AT_ONCE = 2_000
 
 Listening = Callable[[threading.Event], AbstractContextManager[None]]
 
@@ -65,13 +67,11 @@ class PollingSubscription(ListenNotifySubscription[ApplicationRecorder]):
         seen = self._last_notification_id or 0
         end = self._log.log_end()
         while seen < end and not self._has_been_stopped:
-            found = self._log.select_notifications(
-                seen, self._select_limit, end, self._topics, inclusive_of_start=False
-            )
+            found = self._log.select_notifications(seen, _AT_ONCE, end, self._topics, inclusive_of_start=False)
             if found:
                 try:
                     self._notifications_queue.put(found)
                 except ShutDown:
                     return
-            seen = found[-1].id if len(found) == self._select_limit else end
+            seen = found[-1].id if len(found) == _AT_ONCE else end
             self._last_notification_id = seen

@@ -108,11 +108,10 @@ class TapeRecorder(ApplicationRecorder):
             return
         self._translator.learn()
         for block in self._reader.blocks(first_seq, last_seq):
-            for number, event in self._translator.events_of(block, topics):
+            for number, event in self._translator.events_of(block, first_id, topics):
                 if last_id is not None and number > last_id:
                     return
-                if number >= first_id:
-                    yield _notification(number, event)
+                yield _notification(number, event)
 
 
 def _notification(number: int, event: TapeEvent) -> Notification:

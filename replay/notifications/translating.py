@@ -1,5 +1,6 @@
 """From records of the tape to events with names: which records are notifications, and what each one says."""
 
+from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from enum import IntEnum
 from typing import Any, NamedTuple
@@ -42,14 +43,14 @@ class Translator:
         self._names = Names()
         self._units: dict[int, int] = {}
 
-    def events_of(self, block: Block, topics: Sequence[str] = ()) -> Iterator[tuple[int, TapeEvent]]:
-        """The notifications of a block in their order, with their ids; of these topics only, where any are named.
+    def events_of(self, block: Block, first_id: int = 0, topics: Sequence[str] = ()) -> Iterator[tuple[int, TapeEvent]]:
+        """The notifications of a block from `first_id` on, with their ids; of these topics only, where any are named.
 
         What the tape names up to there must have been learnt.
         """
         told = block.events.view(EVENT)
         decided = block.decisions.view(COMMAND)
-        for seq, place, row, record in _candidates(block, told, decided, topics):
+        for seq, place, row, record in _candidates(block, told, decided, first_id, topics):
             event = self._event(seq, notification_id(seq, place), told[seq - block.first_seq], row, record)
             if event is not None:
                 yield notification_id(seq, place), event
@@ -239,7 +240,7 @@ TOPICS = tuple(get_topic(record.says) for record in (*_TOLD.values(), *_DECIDED.
 
 
 def _candidates(
-    block: Block, told: Any, decided: Any, topics: Sequence[str]
+    block: Block, told: Any, decided: Any, first_id: int, topics: Sequence[str]
 ) -> Iterator[tuple[int, int, Any, _Record]]:
     """(seq, place, row, how it is read) of what may be a notification, in the order of seq and place."""
     chosen_told = _wanted(_TOLD, topics)
@@ -253,7 +254,7 @@ def _candidates(
         places = np.asarray(decisions_found) - firsts + 1
         found += zip(seqs[decisions_found].tolist(), places.tolist(), decisions_found, strict=True)
         found.sort()
-    for seq, place, index in found:
+    for seq, place, index in found[bisect_left(found, first_id, key=lambda one: notification_id(one[0], one[1])) :]:
         rows, kinds = (decided, chosen_decided) if place else (told, chosen_told)
         record = kinds[int(rows["kind"][index])]
         yield seq, place, rows[index : index + 1].view(record.dtype)[0], record

@@ -1,6 +1,7 @@
 """The event store on LMDB beyond the library's own cases: an oracle, processes that die or meet, limits, settings."""
 
 import errno
+import os
 import random
 import signal
 import subprocess
@@ -252,3 +253,19 @@ def test_tables_that_are_not_to_be_made_are_missed(tmp_path: Path) -> None:
     with pytest.raises(OperationalError, match="has no table stored_events"):
         factory.application_recorder().select_events("a")
     factory.close()
+
+
+def test_a_forked_child_is_told_to_open_it_for_itself(tmp_path: Path) -> None:
+    """And what it does with its copy leaves the parent's alone."""
+    recorder = recorder_in(tmp_path)
+    recorder.insert_events(events_of("a", range(1, 3)))
+    child = os.fork()
+    if child == 0:
+        try:
+            recorder.insert_events(events_of("a", range(3, 4)))
+        except InterfaceError as error:
+            recorder.datastore.close()
+            os._exit(7 if "was opened before a fork" in str(error) else 1)
+        os._exit(0)
+    assert os.waitstatus_to_exitcode(os.waitpid(child, 0)[1]) == 7
+    assert recorder.insert_events(events_of("a", range(3, 4))) == [3]

@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import ClassVar
 from unittest import mock
 
+from eventsourcing.cipher import AESCipher
 from eventsourcing.persistence import InfrastructureFactory, Tracking, TrackingRecorder
 from eventsourcing.tests import application as application_cases
 from eventsourcing.tests import persistence as cases
@@ -185,6 +186,17 @@ class InFoldersOfTheEnvironment(cases.TestCase):
 
 class TestExampleApplication(InFoldersOfTheEnvironment, application_cases.ExampleApplicationTestCase):
     expected_factory_topic = "adapters.eventsourcing.factory:LmdbFactory"
+
+
+class TestExampleApplicationEncrypted(TestExampleApplication):
+    def setUp(self) -> None:
+        super().setUp()
+        os.environ["CIPHER_KEY"] = AESCipher.create_key(32)  # taken back with the folders
+        os.environ["COMPRESSOR_TOPIC"] = "zlib"
+
+
+class TestApplication(InFoldersOfTheEnvironment, application_cases.ApplicationTestCase):
+    pass
 
 
 class TestProjection(InFoldersOfTheEnvironment, projection_cases.AggregateEventCountersProjectionTestCase):
