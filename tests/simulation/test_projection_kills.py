@@ -13,14 +13,19 @@ from pathlib import Path
 import pytest
 
 from adapters.journal import create_journal, read_journal
+from adapters.journal.lmdb_environment import Access
+from adapters.journal.lmdb_journal import LmdbStore
+from adapters.journal.port import Table
 from engine.state import DEFAULT_LIMITS
 from replay.backtest import backtest_manifest
 from replay.notifications import TapeRecorder
 from replay.projections.trading import Trading
+from tests.conformance.journal_places import flipped, stored
 from tests.golden.fixed_runs import EMA_OF_TRADES, LADDER
 from tests.golden.runs import LATENCY, configuration, play, three_markets
 from tests.postgres_server import PASSWORD, postgres_server
 from tests.read_models import Rows, postgres_rows, sqlite_rows
+from tests.simulation.daemon_lives import Life, World, live_on
 from tests.support import ROOT
 
 POINTS = ("before", "tracked", "written", "committed")
@@ -219,6 +224,49 @@ def test_it_follows_a_journal_while_that_is_written(
     recorder.close()
 
 
+def test_it_follows_a_daemon_through_its_lives(
+    new_database: Callable[[str], Database], tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Killed twice and begun again, with requests lost, the daemon writes on; the follower does not mind."""
+    monkeypatch.setenv("TEST_KEY", "k")
+    monkeypatch.setenv("TEST_SECRET", "s")
+    world = World(tmp_path / "live", seed=3)
+    Life(world, "after_commit:5", faults=True).live()
+    followed = new_database("daemon")
+    with followed.start(world.folder, follow=True) as running:
+        deadline = time.monotonic() + TIMEOUT_S
+        while followed.taken() == 0 and not running.poll() and time.monotonic() < deadline:
+            Life(world, "after_commit:15", faults=True).live()
+        live_on(world, ["after_send:4"], faults=True)
+        expected = new_database("at_once").finish(world.folder)
+        while followed.rows() != expected and not running.poll() and time.monotonic() < deadline:
+            time.sleep(0.05)
+        running.send_signal(signal.SIGINT)
+        _, said = running.communicate(timeout=TIMEOUT_S)
+    assert running.returncode == 130, said
+    assert followed.rows() == expected and len(expected["tape_fills"]) > 3
+
+
+def test_a_damaged_tape_is_said_in_one_line_and_what_is_sound_is_kept(
+    new_database: Callable[[str], Database], journal: Path, undisturbed: Rows, tmp_path: Path
+) -> None:
+    database = new_database("damaged")
+    with read_journal(journal) as source, create_journal(tmp_path / "damaged", source.manifest) as writer:
+        for block in source.blocks():
+            documents = dict(source.documents(block.first_seq, block.last_seq))
+            writer.append(block.events, block.decisions, block.state_digest, documents)
+    store = LmdbStore(tmp_path / "damaged", Access.WRITE_UNSYNCED)
+    key = (1_401).to_bytes(8, "big")
+    store.write([(Table.BLOCKS, key, flipped(stored(store, Table.BLOCKS, key), 5_000))])
+    store.close()
+    with database.start(tmp_path / "damaged") as running:
+        _, said = running.communicate(timeout=TIMEOUT_S)
+    assert (running.returncode, said.count("\n")) == (4, 1)
+    assert "block 1401: the block is not what was written" in said
+    for table, rows in database.rows().items():
+        assert len(rows) <= len(undisturbed[table])
+
+
 def test_two_at_once_lose_and_double_nothing(
     new_database: Callable[[str], Database], journal: Path, undisturbed: Rows
 ) -> None:
@@ -233,3 +281,16 @@ def test_two_at_once_lose_and_double_nothing(
     for said in ended:
         assert not said or ("tapefold: error: " in said and said.count("\n") == 1 and PASSWORD not in said)
     assert database.finish(journal) == undisturbed
+
+
+def test_a_server_that_goes_away_is_said_in_one_line(journal: Path) -> None:
+    with postgres_server() as server:
+        database = postgres_database(server, "leaving")
+        running = database.start(journal, follow=True)
+        deadline = time.monotonic() + TIMEOUT_S
+        while database.taken() < 5 and running.poll() is None and time.monotonic() < deadline:
+            time.sleep(0.01)
+    out, said = running.communicate(timeout=TIMEOUT_S)
+    assert running.returncode == 2 and out == ""
+    assert said.startswith("tapefold: error: postgresql:///") and said.count("\n") == 1
+    assert said.endswith("; what was committed is kept\n") and PASSWORD not in said
