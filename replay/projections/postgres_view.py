@@ -22,3 +22,6 @@ class PostgresTradingView(PostgresTrackingRecorder, TradingView):
             cursor.execute("SET LOCAL synchronous_commit = off")
             self._insert_tracking(cursor, tracking)
             take(Tables(cursor.execute, cursor, POSTGRES), event, tracking)
+
+    def close(self) -> None:
+        self.datastore.close()

@@ -34,7 +34,7 @@ def project(journal: Path, target: Target, follow: bool, progress: Progress) -> 
             with runner:
                 return _run(runner, follow, progress)
         finally:
-            runner.view.datastore.close()  # type: ignore[attr-defined]
+            runner.view.close()
     except IntegrityError:
         raise UserError(f"{target.shown}: another process takes this journal there; it takes one") from None
     except PersistenceError as error:

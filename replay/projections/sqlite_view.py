@@ -22,3 +22,6 @@ class SqliteTradingView(SQLiteTrackingRecorder, TradingView):
     def _take(self, cursor: SQLiteCursor, event: OrderEvent, tracking: Tracking) -> None:
         self._insert_tracking(cursor, tracking)
         take(Tables(cursor.execute, cursor, SQLITE), event, tracking)
+
+    def close(self) -> None:
+        self.datastore.close()

@@ -27,6 +27,10 @@ class TradingView(TrackingRecorder):
     def take(self, event: events.OrderEvent, tracking: Tracking) -> None:
         """Change the read model by an event and track it, in one transaction."""
 
+    @abstractmethod
+    def close(self) -> None:
+        """Release the database."""
+
 
 class Trading(Projection[TradingView]):
     """From a tape to a `TradingView`; `taken` counts the events of this run."""
