@@ -7,6 +7,8 @@ from typing import TYPE_CHECKING
 from adapters.errors import UserError
 
 if TYPE_CHECKING:
+    from psycopg import ConnectionInfo
+
     from replay.projections.trading import TradingView
 
 FORMS = "sqlite:///FILE or postgresql://USER@HOST/DATABASE"
@@ -65,32 +67,35 @@ def _postgres(text: str) -> Target:
         settings = {name: str(value) for name, value in conninfo_to_dict(text).items() if value is not None}
     except psycopg.Error:
         raise UserError(f"--to: the address cannot be read, expected {FORMS}") from None
-    password = settings.pop("password", "")
+    password = settings.get("password", "")
     if others := sorted(set(settings) - set(_SETTINGS)):
         raise UserError(f"--to: {others[0]} cannot be set there, expected its variable, such as PGSSLMODE, to be set")
     shown = f"postgresql://{settings.get('host', '')}/{settings.get('dbname', '')}"
     try:
-        complete = make_conninfo("", **settings, password=password, connect_timeout=_CONNECT_TIMEOUT_S)
-        psycopg.connect(complete).close()
+        complete = make_conninfo("", **settings, connect_timeout=_CONNECT_TIMEOUT_S)
+        with psycopg.connect(complete) as connection:
+            # What the address left out libpq has found: PGUSER, PGPASSWORD, ~/.pgpass.
+            return Target(shown, PostgresTradingView, _postgres_env(connection.info))
     except psycopg.Error as error:
         what = hidden(str(error), password)
         raise UserError(f"--to {shown}: {what or 'no connection'}, expected a PostgreSQL server") from None
-    return Target(shown, PostgresTradingView, _postgres_env(settings, password))
 
 
-def _postgres_env(settings: dict[str, str], password: str) -> dict[str, str]:
-    """What is empty is libpq's to know: PGUSER, PGPASSWORD, ~/.pgpass."""
-    return {
-        "TRADING_PERSISTENCE_MODULE": "eventsourcing.postgres",
-        "TRADING_POSTGRES_DBNAME": settings.get("dbname", ""),
-        "TRADING_POSTGRES_HOST": settings.get("host", ""),
-        "TRADING_POSTGRES_PORT": settings.get("port", ""),
-        "TRADING_POSTGRES_USER": settings.get("user", ""),
-        "TRADING_POSTGRES_PASSWORD": password,
-        "TRADING_POSTGRES_POOL_SIZE": "1",
-        "TRADING_POSTGRES_MAX_OVERFLOW": "1",
-        "TRADING_POSTGRES_CONNECT_TIMEOUT": str(_CONNECT_TIMEOUT_S),
+def _postgres_env(info: "ConnectionInfo") -> dict[str, str]:
+    settings = {
+        "DBNAME": info.dbname,
+        "HOST": info.host,
+        "PORT": str(info.port),
+        "USER": info.user,
+        "PASSWORD": info.password,
+        "GET_PASSWORD_TOPIC": "",
+        "SCHEMA": "",
+        "POOL_SIZE": "1",
+        "MAX_OVERFLOW": "1",
+        "CONNECT_TIMEOUT": str(_CONNECT_TIMEOUT_S),
     }
+    module = {"TRADING_PERSISTENCE_MODULE": "eventsourcing.postgres"}
+    return module | {f"TRADING_POSTGRES_{name}": value for name, value in settings.items()}
 
 
 def hidden(text: str, password: str) -> str:
