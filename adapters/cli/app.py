@@ -21,7 +21,7 @@ app = App(
     suppress_keyboard_interrupt=False,
 )
 
-app.command("adapters.cli.journal:app", name="journal")
+app.command("adapters.cli.journal:app", name="journal", help="Look after journals, and take what is in them elsewhere.")
 
 
 @app.command
