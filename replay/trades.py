@@ -54,8 +54,8 @@ class RoundTrip:
         return self.closed_ts_ns is None
 
 
-class _Fill(NamedTuple):
-    """A row of BOOKED_FILL: the columns that trips are made from."""
+class TripFill(NamedTuple):
+    """A row of BOOKED_FILL: the columns that trips are made from; what the position has after it comes last."""
 
     account: int
     instrument: int
@@ -71,7 +71,7 @@ class _Fill(NamedTuple):
 
 
 @dataclass(slots=True)
-class _Position:
+class TripPosition:
     """A position as its fills tell of it."""
 
     held_lots: int = 0
@@ -82,12 +82,14 @@ class _Position:
 
 
 @dataclass(slots=True)
-class _Trips:
-    positions: dict[tuple[int, int], _Position] = field(default_factory=dict)
+class Trips:
+    """The trips of many positions by (account, instrument), fill by fill; `closed` are those that have ended."""
+
+    positions: dict[tuple[int, int], TripPosition] = field(default_factory=dict)
     closed: list[RoundTrip] = field(default_factory=list)
 
-    def take(self, fill: _Fill) -> None:
-        position = self.positions.setdefault((fill.account, fill.instrument), _Position())
+    def take(self, fill: TripFill) -> None:
+        position = self.positions.setdefault((fill.account, fill.instrument), TripPosition())
         held, delta = position.held_lots, fill.held_lots - position.held_lots
         closing = min(abs(held), abs(delta)) if held * delta < 0 else 0
         fee = fill.fees_units - position.fees_units
@@ -107,7 +109,7 @@ class _Trips:
         position.fees_units = fill.fees_units
         position.funding_units = fill.funding_units - funding
 
-    def _reduce(self, position: _Position, fill: _Fill, closing: int, fee_units: int) -> None:
+    def _reduce(self, position: TripPosition, fill: TripFill, closing: int, fee_units: int) -> None:
         trip = position.trip
         assert trip is not None, "a position that is held has a trip"
         trip.fills += 1
@@ -123,7 +125,7 @@ class _Trips:
             position.trip = None
 
     def _enter(
-        self, position: _Position, fill: _Fill, delta: int, closing: int, fee_units: int, funding_units: int
+        self, position: TripPosition, fill: TripFill, delta: int, closing: int, fee_units: int, funding_units: int
     ) -> None:
         if position.trip is None:
             position.trip = RoundTrip(
@@ -149,8 +151,8 @@ def round_trips(fills: Rows, funding_units: dict[tuple[int, int], int] | None = 
     `funding_units` is the funding of each position (account, instrument) at the end of the tape; what came
     after the last fill belongs to the trip that is open.
     """
-    trips = _Trips()
-    for fill in map(_Fill._make, zip(*(fills[name].tolist() for name in _Fill._fields), strict=True)):
+    trips = Trips()
+    for fill in map(TripFill._make, zip(*(fills[name].tolist() for name in TripFill._fields), strict=True)):
         trips.take(fill)
     still_open = []
     for key, position in trips.positions.items():

@@ -149,3 +149,30 @@ def restore(
     from adapters.cli.packing import restore as run
 
     return run(journal, source, output)
+
+
+@journal.command
+def project(
+    journal: Path,
+    /,
+    *,
+    to: str,
+    follow: Annotated[bool, Parameter(negative="")] = False,
+    output: Output = "table",
+) -> int:
+    """Take orders, fills, trades and positions of a journal into a database, each exactly once.
+
+    It goes on where it was left, also after it was killed.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    to
+        sqlite:///FILE, or postgresql://USER@HOST/DATABASE; a password is better left to PGPASSWORD or ~/.pgpass.
+    follow
+        Go on as the journal grows, until interrupted.
+    """
+    from adapters.cli.projecting import project as run
+
+    return run(journal, to, follow, output)

@@ -1,0 +1,1 @@
+"""Read models of a tape in databases: orders, fills, trades and positions, each event exactly once."""
