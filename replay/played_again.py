@@ -11,13 +11,13 @@ from engine.records import DECISION_BYTES, EVENT, EVENT_BYTES
 Bytes = NDArray[np.uint8]
 
 # What strategies and the simulated exchange make themselves.
-_MADE = [int(EventKind.SIGNAL), *range(EventKind.ORDER_SENT, EventKind.ORDER_TRIGGERED + 1)]
+MADE_KINDS = [int(EventKind.SIGNAL), *range(EventKind.ORDER_SENT, EventKind.ORDER_TRIGGERED + 1)]
 
 
 def inputs_of(events: Bytes) -> Bytes:
     """Market data, time, people, settings, connections: what neither strategies nor the simulated exchange made."""
     rows = events.view(EVENT)
-    return np.ascontiguousarray(rows[~np.isin(rows["kind"], _MADE)]).view(np.uint8)
+    return np.ascontiguousarray(rows[~np.isin(rows["kind"], MADE_KINDS)]).view(np.uint8)
 
 
 class Comparison:
