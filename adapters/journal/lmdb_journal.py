@@ -142,10 +142,14 @@ class LmdbView:
         self._touched_bytes = 0
 
     def get(self, table: Table, key: bytes) -> memoryview | None:
+        if table not in self._tables:
+            return None
         value = self._transaction.get(key, db=self._tables[table])
         return None if value is None else self._touch(value)
 
     def at_or_before(self, table: Table, key: bytes) -> tuple[bytes, memoryview] | None:
+        if table not in self._tables:
+            return None
         cursor = self._transaction.cursor(db=self._tables[table])
         if cursor.set_range(key) and cursor.key() == key:
             return key, self._touch(cursor.value())
@@ -154,6 +158,8 @@ class LmdbView:
         return (bytes(cursor.key()), self._touch(cursor.value())) if found else None
 
     def items(self, table: Table, first_key: bytes) -> Iterator[tuple[bytes, memoryview]]:
+        if table not in self._tables:
+            return
         cursor = self._transaction.cursor(db=self._tables[table])
         found = cursor.set_range(first_key)
         while found:
