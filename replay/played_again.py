@@ -39,6 +39,11 @@ class Comparison:
         self._made.compare(block.events.tobytes())
         self._decided.compare(block.decisions.tobytes())
 
+    @property
+    def is_behind(self) -> bool:
+        """Whether the tape has events that were not made yet."""
+        return self._made.is_behind
+
     def end(self) -> None:
         """Nothing may be left on either side. Raises Divergence."""
         self._made.end()
@@ -63,7 +68,12 @@ class _Stream:
         del self.made[:length], self._recorded[:length]
         self._compared += length // self._item_bytes
 
+    @property
+    def is_behind(self) -> bool:
+        return len(self._recorded) > len(self.made)
+
     def end(self) -> None:
+        self.compare(b"")
         if self.made or self._recorded:
             self._differ(0)
 

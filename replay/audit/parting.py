@@ -69,18 +69,28 @@ class Parting:
     _unmatched: dict[Key, list[Difference]] = field(default_factory=dict)
 
     def compare(self, first: tuple[bytes, bytes], second: tuple[bytes, bytes], seqs: tuple[int, int]) -> None:
-        """A piece of both: (events, decisions), and how many events each had before. Told events are left out."""
-        decided = second[1]
-        if self.told and decided:
-            rows = np.frombuffer(decided, COMMAND).copy()
-            rows["seq"] -= self.told
-            decided = rows.tobytes()
+        """A piece of both: (events, decisions), and how many events each had before, without those told."""
+        second = second[0], _as_without(second[1], self.told)
         if self.seq == 0:
-            self._look(first, (second[0], decided))
-        if first[0] == second[0] and first[1] == decided:
+            self._look(first, second)
+        if first == second:
             return
         for is_new, (made, decisions), before in ((False, first, seqs[0]), (True, second, seqs[1])):
             for key, difference in _differences(is_new, made, decisions, before):
+                self._match(key, difference)
+
+    def tell(self, second: tuple[bytes, bytes], seqs: tuple[int, int]) -> None:
+        """What the second playing makes of the change: its own events are no difference, what is decided on them is."""
+        made, decided = second
+        events, decisions = np.frombuffer(made, EVENT), np.frombuffer(decided, COMMAND)
+        told = events["kind"] == EventKind.CONFIGURATION_CHANGED
+        first_told_seq = seqs[1] + int(told.argmax()) + 1
+        on_told = decisions["seq"] >= first_told_seq
+        self.compare((b"", b""), (events[~told].tobytes(), decisions[~on_told].tobytes()), seqs)
+        self.told = int(np.count_nonzero(told))
+        if on_told.any():
+            self.part(seqs[0] + 1, int(events["ts_ns"][-1]))
+            for key, difference in _differences(True, made, decisions[on_told].tobytes(), seqs[1], fills_too=False):
                 self._match(key, difference)
 
     def part(self, seq: int, ts_ns: int) -> None:
@@ -124,6 +134,15 @@ class Parting:
             del self._unmatched[key]
 
 
+def _as_without(decided: bytes, told: int) -> bytes:
+    """Decisions with the sequence numbers that their events had without so many events before."""
+    if told == 0 or not decided:
+        return decided
+    rows = np.frombuffer(decided, COMMAND).copy()
+    rows["seq"] -= told
+    return rows.tobytes()
+
+
 def _same_bytes(one: bytes, other: bytes) -> int:
     """How many bytes two texts have in common from their start."""
     length = min(len(one), len(other))
@@ -133,11 +152,14 @@ def _same_bytes(one: bytes, other: bytes) -> int:
     return int(different.argmax())
 
 
-def _differences(is_new: bool, made: bytes, decided: bytes, before: int) -> list[tuple[Key, Difference]]:
+def _differences(
+    is_new: bool, made: bytes, decided: bytes, before: int, fills_too: bool = True
+) -> list[tuple[Key, Difference]]:
     """What of a piece is compared one by one: orders, refusals, trips, levels, fills."""
     events, decisions = np.frombuffer(made, EVENT), np.frombuffer(decided, COMMAND)
     found = []
-    for place in np.flatnonzero(events["kind"] == EventKind.ORDER_FILLED).tolist():
+    filled = np.flatnonzero(events["kind"] == EventKind.ORDER_FILLED) if fills_too else ()
+    for place in map(int, filled):
         fill = events[place : place + 1].view(FILL)[0]
         key = (_FILL, int(fill["ts_ns"]), int(fill["instrument"]), *(int(fill[name]) for name in _SAME_FILL))
         found.append((key, Difference(is_new, int(fill["ts_ns"]), before + place + 1, events[place].copy())))

@@ -189,7 +189,7 @@ class _Playing:
         )
 
     def _both(self, first: tuple[bytes, bytes], second: tuple[bytes, bytes]) -> None:
-        before = self._as_it_was.events, self._changed.events
+        before = self._as_it_was.events, self._changed.events - self._parting.told
         if self._comparison is not None:
             self._comparison.add(*first)
         self._as_it_was.count(*first)
@@ -200,7 +200,7 @@ class _Playing:
         """Tell the change to the second playing alone; what the exchange had to report before comes to both."""
         self._is_told = True
         nothing = np.zeros(0, dtype=np.uint8)
-        before = self._changed.events
-        made, decided = self._second.play(Piece(self._rules, nothing, 0, self._told_after))
-        self._changed.count(made, decided)
-        self._parting.tell(made, decided, before)
+        before = self._as_it_was.events, self._changed.events
+        told = self._second.play(Piece(self._rules, nothing, 0, self._told_after))
+        self._changed.count(*told)
+        self._parting.tell(told, before)
