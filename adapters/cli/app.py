@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-Output = Annotated[Literal["table", "json"], Parameter(help="A table for people, or one JSON object for programs.")]
+from adapters.cli.audit import audit as audit_app
+from adapters.cli.journal import journal as journal_app
+from adapters.cli.options import Output
 
 
 def _version() -> str:
@@ -20,6 +22,8 @@ app = App(
     version=_version,
     suppress_keyboard_interrupt=False,
 )
+app.command(journal_app)
+app.command(audit_app)
 
 
 @app.command

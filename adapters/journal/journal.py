@@ -208,6 +208,12 @@ class JournalReader:
         with self.store.view() as view:
             return self._head(view).last_seq
 
+    @property
+    def head(self) -> Head:
+        """Where the tape ends now."""
+        with self.store.view() as view:
+            return self._head(view)
+
     def blocks(self, first_seq: int = 1, last_seq: int | None = None, verified: bool = True) -> Iterator[Block]:
         """The blocks from the one that holds `first_seq` to the one that holds `last_seq` (None: to the end).
 

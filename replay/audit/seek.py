@@ -15,7 +15,8 @@ Rows = NDArray[Any]
 Mask = NDArray[np.bool_]
 Progress = Callable[[int], None]
 
-MARKET_KINDS = frozenset(kind for kind in EventKind if kind <= EventKind.FUNDING)
+# What a person wants to hear of; the rest is the market and the clock.
+WORTH_TELLING = frozenset(kind for kind in EventKind if kind >= EventKind.FUNDING) - {EventKind.TIMER}
 _SAYS_STRATEGY = [int(EventKind.SIGNAL), int(EventKind.ORDER_REQUESTED), int(EventKind.STRATEGY_DEFINED)]
 _NO_INSTRUMENT = 65_535
 
