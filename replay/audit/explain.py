@@ -5,9 +5,9 @@ from typing import Any
 
 import numpy as np
 
-from adapters.errors import UserError
-from adapters.journal import JournalReader, TextDocument, read_spans
+from adapters.journal import JournalReader, TextDocument
 from adapters.report.amounts import time_text
+from engine.decisions import Stage
 from engine.kinds import (
     Action,
     DecisionKind,
@@ -17,8 +17,9 @@ from engine.kinds import (
     SignalMode,
 )
 from engine.reasons import Reason
-from engine.records import COMBINED, COMMAND, REFUSAL, SIGNAL
+from engine.records import COMBINED, REFUSAL
 from replay.audit.comparing import CHECKS, Amounts, compared, refused
+from replay.audit.naming import check_order
 from replay.audit.seek import event_at, placed_at
 from replay.audit.story import Chapter, Story, find_order, tell_story
 from replay.audit.walk import Decided, Walk
@@ -29,21 +30,17 @@ Json = dict[str, Any]
 Progress = Callable[[int], None]
 
 _PLACE, _REFUSAL = int(DecisionKind.PLACE_ORDER), int(DecisionKind.REFUSAL)
-_ENDS_ENTRY = (_PLACE, _REFUSAL)
 
 
 def explain_order(reader: JournalReader, order: int, progress: Progress | None = None) -> Json:
     """An order from what led to it to what it made. Raises UserError for a number that no order of the tape has."""
+    check_order(reader, order, "order")
     seq = placed_at(reader, order)
-    if seq == 0:
-        placed = int(read_spans(reader)["placed_high"].max(initial=0))
-        expected = f"expected one of 1 to {placed}" if placed else "there are no orders on the tape"
-        raise UserError(f"order {order}: no such order on the tape, {expected}")
     names, walk = read_names(reader), Walk(reader, progress)
     decided = walk.decide(seq)
     row = find_order(decided.after, order)
     story = tell_story(reader, walk, row, decided.after)
-    (place,) = [i for i, item in enumerate(decided.decisions) if item["kind"] == _PLACE and item["order"] == order]
+    place = _place_of(decided, order)
     found = {
         "subject": f"order {order}",
         "order": order,
@@ -54,7 +51,7 @@ def explain_order(reader: JournalReader, order: int, progress: Progress | None =
     }
     entry = _entry_seq(story)
     if entry and entry != seq:
-        found["entry"] = _entry(walk, entry, names)
+        found["entry"] = _entry(walk, entry, int(story.row["entry_order"]), names)
     return found | _told(reader, story, row, names)
 
 
@@ -62,7 +59,7 @@ def explain_event(reader: JournalReader, seq: int, progress: Progress | None = N
     """What was decided on an event and why: its orders and its refusals, each with what was compared."""
     names, walk = read_names(reader), Walk(reader, progress)
     decided = walk.decide(seq)
-    places = [i for i, item in enumerate(decided.decisions) if int(item["kind"]) in _ENDS_ENTRY]
+    places = [i for i, item in enumerate(decided.decisions) if int(item["kind"]) in (_PLACE, _REFUSAL)]
     return {
         "subject": f"event {seq}",
         **_of_event(decided, names),
@@ -72,6 +69,12 @@ def explain_event(reader: JournalReader, seq: int, progress: Progress | None = N
             for place in places
         ],
     }
+
+
+def _place_of(decided: Decided, order: int) -> int:
+    """Which of the decisions places an order."""
+    placed = decided.decisions["kind"] == _PLACE
+    return int((placed & (decided.decisions["order"] == order)).argmax())
 
 
 def _of_event(decided: Decided, names: Names) -> Json:
@@ -143,20 +146,57 @@ def _decision(decided: Decided, place: int, names: Names) -> Json:
     """Votes, size and checks of the order or refusal at this place of the decisions."""
     item = decided.decisions[place]
     number = int(item["instrument"])
-    began = max((i + 1 for i in range(place) if int(decided.decisions[i]["kind"]) in _ENDS_ENTRY), default=0)
-    passed = [row for row in decided.passed if began <= int(row["decisions"]) <= place]
-    rows = [compared(row, names, number) for row in passed]
+    rows = [compared(row, names, number) for row in _passed(decided, place)]
+    checks_asked = len(CHECKS)
     if int(item["kind"]) == _REFUSAL:
         refusal = np.frombuffer(item.tobytes(), REFUSAL)[0]
         rows.append(refused(*(int(refusal[name]) for name in ("reason", "limit", "observed")), names, number))
-    asked = [row["rule"] for row in rows]
-    checked = any(row["stage"] == "check" for row in rows)
-    last = CHECKS.index(Reason[asked[-1].upper()]) if rows and rows[-1]["stage"] == "check" and not rows[-1]["passed"] else len(CHECKS)
+        if int(refusal["reason"]) in CHECKS:
+            checks_asked = CHECKS.index(Reason(int(refusal["reason"])))
+    checked = [row["rule"] for row in rows if row["stage"] == "check"]
+    unset = [reason.name.lower() for reason in CHECKS[:checks_asked] if reason.name.lower() not in checked]
     return {
         "votes": _votes(decided, names),
+        "sized": _sized(decided, place, names),
         "compared": rows,
-        "not_set": [r.name.lower() for r in CHECKS[:last] if r.name.lower() not in asked] if checked else [],
+        "not_compared": unset if checked else [],
     }
+
+
+def _sized(decided: Decided, place: int, names: Names) -> str | None:
+    """What is recorded of the size of the entry at this place of the decisions."""
+    began = _began(decided, place)
+    sizes = [item for item in decided.decisions[began:place] if item["kind"] == DecisionKind.ORDER_SIZED]
+    return decision_text(sizes[-1], names) if sizes and _is_entry(decided, place) else None
+
+
+def _began(decided: Decided, place: int) -> int:
+    """After which of the decisions the entry at a place is decided: behind the entry before it."""
+    return max((i + 1 for i in range(place) if _is_entry(decided, i)), default=0)
+
+
+def _passed(decided: Decided, place: int) -> list[Any]:
+    """What was compared for the order or refusal at this place: since the entry before it, if there are several."""
+    began = _began(decided, place)
+    rows = [row for row in decided.passed if began <= int(row["decisions"]) <= place]
+    if not _is_entry(decided, place):
+        # What closes is asked for nothing but its own bounds; the checks are those of the entry that it makes room for.
+        is_alone = not any(row["stage"] == Stage.CHECK for row in rows)
+        kept = (Stage.SIGNAL, Stage.BOUNDS, Stage.ROOM) if is_alone else (Stage.SIGNAL,)
+        return [row for row in rows if row["stage"] in kept]
+    # Where targets are followed, other instruments' bounds were compared before.
+    least = Reason.QUANTITY_BELOW_MINIMUM
+    bounds = [i for i, row in enumerate(rows) if row["stage"] == Stage.BOUNDS and row["what"] == least]
+    return [row for i, row in enumerate(rows) if row["stage"] != Stage.BOUNDS or i >= bounds[-1]]
+
+
+def _is_entry(decided: Decided, place: int) -> bool:
+    """Whether a decision is the order or the refusal of what would open something."""
+    item = decided.decisions[place]
+    if int(item["kind"]) != _PLACE:
+        return int(item["kind"]) == _REFUSAL
+    row = find_order(decided.after, int(item["order"]))
+    return row is not None and int(row["order_role"]) in (OrderRole.ENTRY, OrderRole.GROUPED)
 
 
 def _votes(decided: Decided, names: Names) -> list[Json]:
@@ -196,11 +236,10 @@ def _entry_seq(story: Story) -> int:
     return next((chapter.placed_seq for chapter in story.chapters if chapter.number == number), 0)
 
 
-def _entry(walk: Walk, seq: int, names: Names) -> Json:
+def _entry(walk: Walk, seq: int, order: int, names: Names) -> Json:
     """How the entry came about that an order protects or closes."""
     decided = walk.decide(seq)
-    places = [i for i, item in enumerate(decided.decisions) if item["kind"] == _PLACE]
-    place = places[-1]
+    place = _place_of(decided, order)
     text = decision_text(decided.decisions[place], names)
     return {"text": text, **_of_event(decided, names), **_decision(decided, place, names)}
 
@@ -213,7 +252,11 @@ def _told(reader: JournalReader, story: Story, row: Any, names: Names) -> Json:
         found["bracket"] = {
             "bracket": story.bracket,
             "changes": [
-                {"seq": int(item["seq"]), "time": _time_of(reader, int(item["seq"])), "text": decision_text(item, names)}
+                {
+                    "seq": int(item["seq"]),
+                    "time": _time_of(reader, int(item["seq"])),
+                    "text": decision_text(item, names),
+                }
                 for item in story.changes
             ],
             "orders": [
@@ -229,9 +272,7 @@ def _told(reader: JournalReader, story: Story, row: Any, names: Names) -> Json:
     return found | {"result": _result(story, amounts)}
 
 
-def _happened(
-    reader: JournalReader, chapter: Chapter, story: Story, names: Names, amounts: Amounts
-) -> Iterator[Json]:
+def _happened(reader: JournalReader, chapter: Chapter, story: Story, names: Names, amounts: Amounts) -> Iterator[Json]:
     """Each event and decision about an order; what was decided on another's event says on which."""
     for found in chapter.found:
         time, seq = time_text(int(found.event["ts_ns"])), found.seq
@@ -273,6 +314,3 @@ def _result(story: Story, amounts: Amounts) -> Json:
 
 def _time_of(reader: JournalReader, seq: int) -> str:
     return time_text(int(event_at(reader, seq).event["ts_ns"]))
-
-
-assert COMMAND.fields is not None and SIGNAL.fields is not None

@@ -62,7 +62,9 @@ class Walk:
             rows = block.decisions.view(COMMAND)
             own = rows[(rows["seq"] > self._seq) & (rows["seq"] <= self._seq + count)]
             if decided != own.tobytes():
-                raise Divergence(f"events {self._seq + 1} to {self._seq + count}: other decisions than the recorded ones")
+                raise Divergence(
+                    f"events {self._seq + 1} to {self._seq + count}: other decisions than the recorded ones"
+                )
             self._seq += count
         return self._engine.view(self._state.copy())
 

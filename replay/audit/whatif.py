@@ -119,7 +119,9 @@ def _told_after(reader: JournalReader, at_seq: int | None) -> int:
         if len(others):
             break
     if at_seq is not None and at_seq < opening:
-        raise UserError(f"--at {at_seq}: expected event {opening} or later, where all that the tape begins with is told")
+        raise UserError(
+            f"--at {at_seq}: expected event {opening} or later, where all that the tape begins with is told"
+        )
     return opening if at_seq is None else at_seq
 
 

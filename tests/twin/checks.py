@@ -12,7 +12,6 @@ from tests.twin.exposure import Exposure, ceil_div
 from tests.twin.levels import Levels
 from tests.twin.pace import DAY_NS, Pace
 
-
 # (whether the rule is set and has a figure to compare, whether it fails, reason, limit, observed)
 Check = tuple[Any, Any, int, int, int]
 
