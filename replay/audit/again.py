@@ -58,7 +58,7 @@ class Cutter:
         self._fills = 0
 
     def pieces(self, block: Block, cut_after: int = 0) -> Iterator[Piece]:
-        """The pieces of a block; one ends with event `cut_after`, and what was said on it, where that is in the block."""
+        """The pieces of a block; one ends with event `cut_after` and what was said on it, where the block has that."""
         rows = block.events.view(EVENT)
         kinds = rows["kind"]
         is_signal = kinds == EventKind.SIGNAL

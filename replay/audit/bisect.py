@@ -122,7 +122,8 @@ def _events(block: Block, first_seq: int, last_seq: int) -> Bytes:
 
 def _decisions(block: Block, first_seq: int, last_seq: int) -> Rows:
     rows = block.decisions.view(COMMAND)
-    return rows[(rows["seq"] >= first_seq) & (rows["seq"] <= last_seq)]
+    found: Rows = rows[(rows["seq"] >= first_seq) & (rows["seq"] <= last_seq)]
+    return found
 
 
 def _first_place(ones: Bytes, others: Bytes) -> int:

@@ -73,8 +73,9 @@ def compared(row: Any, names: Names, number: int) -> Json:
     }
 
 
-def refused(reason: int, limit: int, observed: int, names: Names, number: int) -> Json:
-    """What failed: the figures of a recorded refusal."""
+def refused(refusal: Any, names: Names, number: int) -> Json:
+    """What failed: the rule and the figures of a refusal (a row of REFUSAL)."""
+    reason, limit, observed = (int(refusal[name]) for name in ("reason", "limit", "observed"))
     known = reason in Reason.__members__.values()
     amounts = Amounts(names, number)
     return {

@@ -49,9 +49,9 @@ def explain_order(reader: JournalReader, order: int, progress: Progress | None =
         "why": _why(decided, place, row, story, names),
         **_decision(decided, place, names),
     }
-    entry = _entry_seq(story)
-    if entry and entry != seq:
-        found["entry"] = _entry(walk, entry, int(story.row["entry_order"]), names)
+    entry = 0 if story.row is None else int(story.row["entry_order"])
+    if entry not in (0, order):
+        found["entry"] = _entry(walk, placed_at(reader, entry), entry, names)
     return found | _told(reader, story, row, names)
 
 
@@ -150,7 +150,7 @@ def _decision(decided: Decided, place: int, names: Names) -> Json:
     checks_asked = len(CHECKS)
     if int(item["kind"]) == _REFUSAL:
         refusal = np.frombuffer(item.tobytes(), REFUSAL)[0]
-        rows.append(refused(*(int(refusal[name]) for name in ("reason", "limit", "observed")), names, number))
+        rows.append(refused(refusal, names, number))
         if int(refusal["reason"]) in CHECKS:
             checks_asked = CHECKS.index(Reason(int(refusal["reason"])))
     checked = [row["rule"] for row in rows if row["stage"] == "check"]
@@ -226,14 +226,6 @@ def _vote(decided: Decided, names: Names, strategy: int, number: int) -> Json:
 
 
 # What became of it
-
-
-def _entry_seq(story: Story) -> int:
-    """The event on which the entry of an order's bracket was placed, 0 where there is none."""
-    if story.row is None:
-        return 0
-    number = int(story.row["entry_order"])
-    return next((chapter.placed_seq for chapter in story.chapters if chapter.number == number), 0)
 
 
 def _entry(walk: Walk, seq: int, order: int, names: Names) -> Json:

@@ -1,4 +1,4 @@
-"""Two playings of one tape side by side: the first event at which they part, and what one has that the other has not."""
+"""Two playings of one tape side by side: where they part, and what one has that the other has not."""
 
 from dataclasses import dataclass, field
 from typing import Any

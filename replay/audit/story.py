@@ -59,7 +59,8 @@ def tell_story(reader: JournalReader, walk: Walk, order: Any, state: Any) -> Sto
     """The story of an order (its row in `state`, which is that after it was placed)."""
     slot = int(order["bracket_slot"])
     bracket = int(state.brackets[slot - 1]["number"]) if slot else 0
-    changes, rows, row = [], [order], None
+    changes: list[Any] = []
+    rows, row = [order], None
     if bracket:
         placed_seq = min(int(order["placed_seq"]), _entered(state, slot))
         changes, end_seq = _changes(reader, int(order["instrument"]), bracket, placed_seq)
@@ -68,7 +69,9 @@ def tell_story(reader: JournalReader, walk: Walk, order: Any, state: Any) -> Sto
             end_seq = max(found.seq for found in _named(reader, order))
         last = walk.to(end_seq)
         row = last.brackets[slot - 1]
-        rows = _members(last, slot, bracket, placed_seq) or [order]
+        # The table of orders may need the rows of those that ended long before.
+        kept = {int(member["order"]): member for member in _members(last, slot, bracket, placed_seq)}
+        rows = [row for _, row in sorted(({int(order["order"]): order} | kept).items())]
     chapters = [Chapter(member, list(_named(reader, member))) for member in rows]
     made = dict(_made(walk, chapters))
     return Story(bracket, row, changes, chapters, made)
@@ -99,12 +102,12 @@ def _changes(reader: JournalReader, instrument: int, bracket: int, from_seq: int
 
 
 def _members(state: Any, slot: int, bracket: int, placed_seq: int) -> list[Any]:
-    """The orders of a bracket, in the order of their numbers; none where its row is another's by now."""
+    """The orders of a bracket that the table has; none where its row is another's by now."""
     if int(state.brackets[slot - 1]["number"]) != bracket:
         return []
     orders = state.orders
     rows = orders[(orders["bracket_slot"] == slot) & (orders["placed_seq"] >= placed_seq)]
-    return sorted(rows, key=lambda row: int(row["order"]))
+    return list(rows)
 
 
 def _named(reader: JournalReader, order: Any) -> Iterator[Found]:
@@ -122,6 +125,9 @@ def _made(walk: Walk, chapters: Iterable[Chapter]) -> Iterator[tuple[int, Made]]
     for seq in sorted(fills):
         fill = np.frombuffer(fills[seq].tobytes(), FILL)[0]
         place = int(fill["account"]), int(fill["instrument"])
-        before, after = walk.to(seq - 1).positions[place], walk.to(seq).positions[place]
+        before, after = walk.to(seq - 1).positions, walk.to(seq).positions
+        if any(number >= size for number, size in zip(place, after.shape, strict=True)):
+            continue
+        before, after = before[place], after[place]
         gained = {name: int(after[name]) - int(before[name]) for name in _MONEY}
         yield seq, Made(**gained, held_lots=int(after["quantity_lots"]))
