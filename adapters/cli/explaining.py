@@ -44,11 +44,12 @@ def explain(journal: Path, order: int | None, at: str | None, output: str) -> in
     if output == "json":
         print_json({"journal": str(journal), **found})
     else:
-        _print(found)
+        print_explanation(found)
     return 0
 
 
-def _print(found: Json) -> None:
+def print_explanation(found: Json) -> None:
+    """An explanation of `replay.audit.explain` as a tree."""
     from rich.console import Console
 
     console = Console() if sys.stdout.isatty() else Console(width=_PIPE_COLUMNS)

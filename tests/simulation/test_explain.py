@@ -30,7 +30,9 @@ def test_what_passed_is_what_the_twin_says_passed(tape: ToldTape) -> None:
     with tape.journal.read() as reader:
         for seq in sorted({*tape.seqs(PLACE), *tape.seqs(REFUSED)} & tape.passed.keys()):
             explained = explain_event(reader, seq)["explained"]
-            rows = [row for entry in explained for row in entry["compared"] if row["stage"] == "check" and row["passed"]]
+            rows = [
+                row for entry in explained for row in entry["compared"] if row["stage"] == "check" and row["passed"]
+            ]
             assert figures(rows) == tape.passed[seq], f"event {seq}"
             seen += len(rows)
     assert seen > 40
