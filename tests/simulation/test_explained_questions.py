@@ -79,7 +79,7 @@ def test_which_rule_refused_that_one(crash: Tape, capsys: pytest.CaptureFixture[
     text = answer(crash.journal, capsys, seq=1415)
     assert_in_order(
         text,
-        "Event 1,415 at 2017-12-09T15:30:00Z: signal of ema: buy BTC/USD",
+        "Event 1,415 at 2017-12-09T15:30:00Z: signal of ema: sell BTC/USD",
         "refused: ema at BTC/USD: open positions max, limit 2, seen 2",
         "✓ funds insufficient",
         "✗ open positions max: limit 2, seen 2",
