@@ -4,6 +4,8 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from adapters.configuration import Configuration
 from adapters.journal import (
     AccountDocument,
@@ -14,10 +16,17 @@ from adapters.journal import (
     InstrumentDocument,
     JournalReader,
     StrategyDocument,
-    TextDocument,
+    read_spans,
 )
+from engine.kinds import EventKind
 from engine.records import ACCOUNT_DEFINITION, CONFIGURATION, EVENT
 from engine.rules import BREAKER
+
+# The events whose documents give names.
+_NAMING = [
+    *(int(EventKind.CONFIGURATION_CHANGED), int(EventKind.INSTRUMENT_DEFINED)),
+    *(int(EventKind.ACCOUNT_DEFINED), int(EventKind.STRATEGY_DEFINED)),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,17 +79,30 @@ class Names:
 
 
 def read_names(reader: JournalReader, until_seq: int | None = None) -> Names:
-    """The names that events up to `until_seq` (None: all) have given. Raises JournalDamaged."""
+    """The names that events up to `until_seq` (None: all) have given. Raises JournalDamaged.
+
+    Read is only what names something: a long tape may have a document for every signal.
+    """
     names = Names()
-    block: Block | None = None
-    for seq, document in reader.documents(1, until_seq):
+    last_seq = reader.last_seq if until_seq is None else min(until_seq, reader.last_seq)
+    spans = read_spans(reader)
+    for span in spans[spans["event_counts"][:, _NAMING].any(axis=1) & (spans["first_seq"] <= last_seq)]:
+        seq, end = int(span["first_seq"]), min(int(span["last_seq"]), last_seq)
+        while seq <= end:
+            block = reader.block_at(seq)
+            _read_block(reader, block, end, names)
+            seq = block.last_seq + 1
+    return names
+
+
+def _read_block(reader: JournalReader, block: Block, last_seq: int, names: Names) -> None:
+    rows = block.events.view(CONFIGURATION)[: last_seq - block.first_seq + 1]
+    for place in np.flatnonzero(np.isin(rows["kind"], _NAMING) & (rows["document_hash"] != 0)).tolist():
+        document = reader.document(block.first_seq + place)
         if isinstance(document, ConfigurationDocument):
             names.configuration = names.configuration or document.text
-        elif not isinstance(document, TextDocument):
-            if block is None or seq > block.last_seq:
-                block = next(iter(reader.blocks(seq)))
-            _name(names, document, block.events.view(EVENT)[seq - block.first_seq])
-    return names
+        elif document is not None:
+            _name(names, document, rows[place : place + 1].view(EVENT)[0])
 
 
 def configured_names(configuration: Configuration) -> Names:

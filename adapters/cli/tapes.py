@@ -151,7 +151,7 @@ def _verify(journal: Path, result: dict[str, Any]) -> None:
     from adapters.version import engine_version
     from replay.refold import refold
 
-    with read_journal(journal) as reader:
+    with read_journal(journal, walk_again=True) as reader:
         result["engine_version"] = engine_version()
         result["recorded_engine_version"] = reader.manifest.engine_version
         report = check(reader)
