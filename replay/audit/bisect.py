@@ -146,7 +146,8 @@ def _each(decisions: bytes) -> Iterator[bytes]:
 
 
 def _on(decisions: Rows, seq: int) -> Rows:
-    return decisions[decisions["seq"] == seq].copy()
+    found: Rows = decisions[decisions["seq"] == seq].copy()
+    return found
 
 
 def _event(reader: JournalReader, seq: int) -> Any:
