@@ -82,7 +82,6 @@ def _of_event(decided: Decided, names: Names) -> Json:
 def _why(decided: Decided, place: int, row: Any, story: Story, names: Names) -> list[str]:
     """What an order is for, and what brought it about."""
     role = OrderRole(int(row["order_role"]))
-    what = _purpose(role, row, story, decided, names)
     brought = [
         decision_text(item, names)
         for item in decided.decisions[:place]
@@ -92,7 +91,7 @@ def _why(decided: Decided, place: int, row: Any, story: Story, names: Names) -> 
     kind = int(decided.event["kind"])
     if kind == EventKind.OPERATOR_COMMAND:
         brought.insert(0, event_text(decided.event, names, decided.document))
-    return [what, *brought]
+    return [_purpose(role, row, story, decided, names, is_followed=not brought), *brought]
 
 
 def _concerns(item: Any, row: Any, story: Story) -> bool:
@@ -103,7 +102,8 @@ def _concerns(item: Any, row: Any, story: Story) -> bool:
     return bool(story.bracket) and int(item["order"]) == story.bracket
 
 
-def _purpose(role: OrderRole, row: Any, story: Story, decided: Decided, names: Names) -> str:
+def _purpose(role: OrderRole, row: Any, story: Story, decided: Decided, names: Names, is_followed: bool) -> str:
+    """What an order is for; `is_followed` where nothing but a target can have brought it about, if there is one."""
     is_group = story.row is not None and int(story.row["group_kind"]) != GroupKind.BRACKET
     of = f" of {'group' if is_group else 'bracket'} {story.bracket}" if story.bracket else ""
     strategy = names.strategy(int(row["strategy"]))
@@ -111,20 +111,15 @@ def _purpose(role: OrderRole, row: Any, story: Story, decided: Decided, names: N
         leg = f" {int(row['leg'])}" if role == OrderRole.TARGET else ""
         return f"{role.name.lower()}{leg}{of}, which protects what entry order {int(story.row['entry_order'])} opened"
     if role == OrderRole.EXIT and story.bracket:
-        reason = _close_reason(decided, int(row["bracket_slot"]))
+        reason = int(decided.after.brackets[int(row["bracket_slot"]) - 1]["close_reason"])
         return f"exit{of}: {Reason(reason).name.lower().replace('_', ' ')}"
     if int(decided.event["kind"]) == EventKind.ORDER_REQUESTED:
         return f"requested by {strategy}{of}"
-    if int(decided.before.instruments[int(row["instrument"])]["rules"]["signal_mode"]) == SignalMode.TARGETS:
-        target = Amounts(names, int(row["instrument"])).lots(
-            int(decided.after.instruments[int(row["instrument"])]["target_lots"])
-        )
+    instrument = decided.after.instruments[int(row["instrument"])]
+    if is_followed and instrument["target_set"] and instrument["rules"]["signal_mode"] == SignalMode.TARGETS:
+        target = Amounts(names, int(row["instrument"])).lots(int(instrument["target_lots"]))
         return f"{role.name.lower()} towards the target of {target}, set by {strategy}"
     return f"{role.name.lower()} for {strategy}{of}"
-
-
-def _close_reason(decided: Decided, slot: int) -> int:
-    return int(decided.after.brackets[slot - 1]["close_reason"])
 
 
 # What became of it
@@ -188,7 +183,7 @@ def _fill(story: Story, seq: int, amounts: Amounts) -> Json:
     return {
         "realized_pnl": amounts.exact_money(made.realized_units),
         "fees": amounts.exact_money(made.fees_units),
-        "held": amounts.lots(made.held_lots),
+        "held": amounts.exact_lots(made.held_lots),
     }
 
 
