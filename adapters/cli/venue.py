@@ -12,6 +12,8 @@ from adapters.errors import UserError
 if TYPE_CHECKING:
     from adapters.venue.local import LocalVenue
 
+_PORT_MAX = 65_535
+
 
 def venue(exchange: str, data: Path | None, speed: str, port: int, faults: Path | None, output: str) -> int:
     """Serve a venue until it is interrupted. Raises TapefoldError."""
@@ -21,6 +23,8 @@ def venue(exchange: str, data: Path | None, speed: str, port: int, faults: Path 
     from adapters.venue.faults import load_faults
     from adapters.venue.local import LocalVenue
 
+    if not 0 <= port <= _PORT_MAX:
+        raise UserError(f"--port: expected 0 to {_PORT_MAX}, found {port}")
     rules = load_faults(faults) if faults is not None else None
     return uvloop.run(_serve(LocalVenue(exchange, data, _factor(speed), rules), port, output))
 

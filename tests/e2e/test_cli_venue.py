@@ -72,6 +72,7 @@ def test_it_plays_a_configuration_s_data_with_its_faults(tmp_path: Path) -> None
     ("arguments", "said"),
     [
         (("--speed", "fast"), "--speed: expected a number above 0, such as 1 or 10, or \"max\"; found 'fast'"),
+        (("--port", "99999"), "--port: expected 0 to 65535, found 99999"),
         (("--data", "none.toml"), "none.toml: no such file; expected a configuration in TOML"),
         (("--faults", "none.toml"), "none.toml: cannot be read"),
     ],
