@@ -27,7 +27,7 @@ _COUNTS = (
     *(Reason.INSTRUMENT_ENTRIES_PER_DAY_MAX, Reason.ENTRIES_MAX, Reason.NO_VOLATILITY, Reason.KELLY_TRADES_TOO_FEW),
     *(Reason.EXECUTIONS_THROTTLED, Reason.ORDER_TABLE_FULL, Reason.BRACKET_TABLE_FULL),
 )
-_MONEY = (
+MONEY = (
     *(Reason.NOTIONAL_BELOW_MINIMUM, Reason.WITHIN_BAND, Reason.TRADE_BELOW_MINIMUM, Reason.ORDER_NOTIONAL_MAX),
     *(Reason.POSITION_WEIGHT_MAX, Reason.ACCOUNT_GROSS_MAX, Reason.ACCOUNT_NET_MAX, Reason.ACCOUNT_LONG_MAX),
     *(Reason.ACCOUNT_SHORT_MAX, Reason.ACCOUNT_LEVERAGE_MAX, Reason.TOTAL_GROSS_MAX, Reason.TOTAL_NET_MAX),
@@ -77,7 +77,7 @@ def refusal_text(refusal: Any, names: Names) -> str:
 
 def shown_by(reason: int, number: int, names: Names) -> Callable[[int], str] | None:
     """How the two figures of a reason are shown at an instrument; None where they are no figures to compare."""
-    if reason in _MONEY:
+    if reason in MONEY:
         return lambda units: _money(units, number, names)
     if reason in _LOTS:
         return lambda lots: _lots(lots, names, number)

@@ -49,7 +49,7 @@ from adapters.journal.sealed import (
     unseal,
 )
 from adapters.journal.segments import SegmentAbsent
-from adapters.journal.spans import Gathering, span_change
+from adapters.journal.spans import Gathering, prepare_to_gather, span_change
 from engine.records import DECISION_BYTES, EVENT, EVENT_BYTES
 
 NONE: Mapping[int, Document] = MappingProxyType({})
@@ -124,6 +124,7 @@ class JournalWriter:
         self._store = store
         self._head = head
         self._has_grown = False
+        prepare_to_gather()
         self._span = Gathering()
         self._span_made: list[Change] = []
 
