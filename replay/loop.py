@@ -263,7 +263,7 @@ def _may_look_ahead(loop: Any, exchange: Any) -> Any:
 
 
 @inner_kernel
-def _advance_market(loop: Any, exchange: Any, record: Any) -> int:
+def _advance_market(loop: Any, exchange: Any, record: Any) -> Any:
     """Take a market record a step further: a timer before it, to the exchange, or on to be told."""
     if loop.stage == _Stage.AT_EXCHANGE:
         if continue_market(exchange) == 0:
