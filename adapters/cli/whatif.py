@@ -1,6 +1,7 @@
 """`audit whatif`: a tape under other rules, what would have been different, and what it would have cost."""
 
 from collections.abc import Mapping, Sequence
+from decimal import Decimal
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -58,17 +59,27 @@ def _texts(changes: Sequence[str]) -> dict[str, str]:
 
 
 def _result(journal: Path, texts: Mapping[str, str], found: "WhatIf", names: "Names") -> Json:
+    as_it_was, changed = _side(found.as_it_was, names), _side(found.changed, names)
     return {
         "journal": str(journal),
         "set": dict(texts),
         "told_after": found.told_after,
         "as_recorded": found.is_exact,
         "parts": None if found.parted_seq == 0 else {"seq": found.parted_seq, "time": time_text(found.parted_ts_ns)},
-        "as_it_was": _side(found.as_it_was, names),
-        "changed": _side(found.changed, names),
+        "as_it_was": as_it_was,
+        "changed": changed,
+        "by_the_change": _gains(as_it_was["accounts"], changed["accounts"]),
         "real": None if found.is_exact else _side(found.real, names),
         "differences": _differences(found, names),
     }
+
+
+def _gains(as_it_was: Sequence[Json], changed: Sequence[Json]) -> list[dict[str, str]]:
+    """What each account's money would have been more, or with a minus less."""
+    return [
+        {"name": after["name"]} | {key: str(Decimal(after[key]) - Decimal(before[key])) for key in _MONEY}
+        for before, after in zip(as_it_was, changed, strict=True)
+    ]
 
 
 def _side(side: "Side", names: "Names") -> Json:
@@ -119,7 +130,7 @@ def _print(result: Json, limit: int) -> None:
     sides = {"as it was": result["as_it_was"], "changed": result["changed"]}
     sides |= {"really": result["real"]} if result["real"] else {}
     _print_counts(sides)
-    _print_accounts(sides)
+    _print_accounts(sides, result["by_the_change"])
     _print_differences(result["differences"], limit)
 
 
@@ -140,11 +151,13 @@ def _print_counts(sides: Mapping[str, Json]) -> None:
     print_table("What happened", ["", *sides], rows)
 
 
-def _print_accounts(sides: Mapping[str, Json]) -> None:
+def _print_accounts(sides: Mapping[str, Json], gains: Sequence[Mapping[str, str]]) -> None:
     accounts = zip(*(side["accounts"] for side in sides.values()), strict=True)
-    for each in accounts:
-        rows = [[key.replace("_", " "), *(shown(account[key]) for account in each)] for key in _MONEY]
-        print_table(f"{each[0]['name']} ({each[0]['currency']})", ["", *sides], rows)
+    for each, gained in zip(accounts, gains, strict=True):
+        rows = [
+            [key.replace("_", " "), *(shown(account[key]) for account in each), shown(gained[key])] for key in _MONEY
+        ]
+        print_table(f"{each[0]['name']} ({each[0]['currency']})", ["", *sides, "by the change"], rows)
 
 
 def _print_differences(differences: Sequence[Json], limit: int) -> None:

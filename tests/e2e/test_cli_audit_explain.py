@@ -2,6 +2,7 @@
 
 import json
 import shutil
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -79,6 +80,8 @@ def test_another_rule_is_the_backtest_with_that_rule(run: Path) -> None:
     assert (found["changed"]["orders"], found["changed"]["fills"]) == (other["orders"], other["fills"])
     (account,) = found["changed"]["accounts"]
     assert (account["equity"], account["fees"]) == (other["final_equity"], other["fees"])
+    (before,), (gained,) = found["as_it_was"]["accounts"], found["by_the_change"]
+    assert Decimal(gained["equity"]) == Decimal(account["equity"]) - Decimal(before["equity"])
     text = told(run, "whatif", JOURNAL, "--set", "breakers.swing.limit=5%", "--limit", "2")
     assert f"What differs, the first 2 of {len(found['differences'])}" in text and "swing" in text
 
