@@ -402,7 +402,8 @@ class Daemon:
     def _reach_reports(self) -> None:
         """The reports that were just committed, as points."""
         orders = self.session.engine.view(self.session.state).orders
-        unfinished = set(orders["order"][orders["status"] == OrderStatus.PARTIALLY_FILLED].tolist())
+        # Filled in part is also what was cancelled with the fill, as an exchange does with what it cannot fill at once.
+        unfinished = set(orders["order"][orders["filled_lots"] < orders["quantity_lots"]].tolist())
         for kind, order in self._reports:
             if kind == EventKind.ORDER_ACCEPTED:
                 self.points.reach("after_accepted")

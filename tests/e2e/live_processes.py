@@ -73,12 +73,11 @@ keys_env = "VENUE"
 streams = ["quotes"]
 """
 # Currency, tick and lot of the venue's BTC, and how much is traded: three are more than a quote shows, so that orders
-# fill in parts. Hyperliquid has no market orders: it cancels what it cannot fill at once; Binance does not change a
-# stop, as it would have to with an entry that is filled in parts.
+# fill in parts. Hyperliquid has no market orders: it cancels what it cannot fill at once.
 _TERMS = {
     "binanceusdm": ("USDT", "0.1", "0.001", "3"),
     "bitfinex": ("USDT", "0.1", "0.001", "3"),
-    "hyperliquid": ("USDC", "1", "0.00001", "1"),
+    "hyperliquid": ("USDC", "1", "0.00001", "3"),
 }
 EXCHANGES = tuple(_TERMS)
 
