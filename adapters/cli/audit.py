@@ -1,0 +1,68 @@
+"""The questions to a journal and their arguments; what they do is in the module that each one imports."""
+
+from pathlib import Path
+from typing import Annotated
+
+from cyclopts import App, Parameter
+
+from adapters.cli.options import Output
+
+audit = App(name="audit", help="Ask a journal what happened, how everything stood, and why.")
+
+
+@audit.command
+def timeline(
+    journal: Path,
+    /,
+    *,
+    symbol: str | None = None,
+    strategy: str | None = None,
+    order: int | None = None,
+    start: Annotated[str | None, Parameter(name="--from")] = None,
+    end: Annotated[str | None, Parameter(name="--to")] = None,
+    kind: Annotated[list[str] | None, Parameter(negative="")] = None,
+    limit: int | None = None,
+    output: Output = "table",
+) -> int:
+    """Print what happened, one line for an event or a decision; market data and timers only where asked for by kind.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    symbol
+        Only what is about this instrument.
+    strategy
+        Only what this strategy said, and what is about its orders.
+    order
+        Only what is about the order of this number.
+    start
+        From this sequence number on, or from this ISO time (UTC where it has no zone).
+    end
+        Up to this sequence number or time.
+    kind
+        Only events or decisions of this kind, such as order-filled or refusal; may be given several times.
+    limit
+        No more than so many events.
+    """
+    from adapters.cli.auditing import timeline as run
+
+    return run(journal, symbol, strategy, order, start, end, kind or [], limit, output)
+
+
+@audit.command
+def state(journal: Path, /, *, at: str, diff: str | None = None, output: Output = "table") -> int:
+    """Print accounts, positions, orders, brackets and breakers as they stood after an event.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    at
+        The event: its sequence number, or the last one that is not later than this ISO time (UTC where it has no zone).
+    diff
+        Another event: print what differs at it instead.
+    """
+    from adapters.cli.auditing import state as run
+
+    return run(journal, at, diff, output)
