@@ -94,3 +94,33 @@ def sql(
     from adapters.cli.querying import sql as run
 
     return run(journal, query, start, end, output)
+
+
+@audit.command
+def report(
+    journal: Path,
+    /,
+    *,
+    form: Annotated[Literal["html", "json"], Parameter(name="--format")] = "html",
+    start: Annotated[str | None, Parameter(name="--from")] = None,
+    end: Annotated[str | None, Parameter(name="--to")] = None,
+    file: Path | None = None,
+) -> int:
+    """Print the record of a day: changes, breakers, refusals, orders, reconciliation, connections, money, integrity.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    form
+        A page for people, or one JSON object for programs.
+    start
+        From this sequence number on, or from this ISO time (UTC where it has no zone).
+    end
+        Up to this sequence number or time.
+    file
+        A new file to write it to.
+    """
+    from adapters.cli.recording import report as run
+
+    return run(journal, form, start, end, file)

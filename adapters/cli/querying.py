@@ -59,14 +59,11 @@ def _range(
     journal: Path, start: str | None, end: str | None, end_option: str
 ) -> Iterator[tuple["JournalReader", int, int, Progress]]:
     """A journal, the first and the last event asked for, and a bar: those that are on the tape now."""
-    from adapters.errors import UserError
+    from adapters.cli.ranges import range_of
     from adapters.journal import read_journal
-    from replay.point import first_seq_at, seq_at
 
     with read_journal(journal) as reader:
-        first_seq, last_seq = first_seq_at(reader, start, "--from"), seq_at(reader, end, end_option)
-        if last_seq < first_seq:
-            raise UserError(f"{end_option} {end}: comes before --from {start}, expected a later event")
+        first_seq, last_seq = range_of(reader, start, end, end_option)
         with progress("Reading the tape", last_seq - first_seq + 1) as done:
             yield reader, first_seq, last_seq, lambda seq: done(seq - first_seq + 1)
 
