@@ -213,6 +213,8 @@ class _Asking:
             row = np.frombuffer(found.event.tobytes(), CONNECTION)[0]
             key, ts_ns = (int(row["account"]), int(row["stream"])), int(row["ts_ns"])
             if row["kind"] == EventKind.CONNECTION_LOST:
+                if row["stream"] == 0 and row["reason"] == 0:
+                    continue  # a daemon that ended by a word of its own, as its session says
                 account = self._names.account(key[0]).name
                 back = {"restored_seq": None, "restored_time": None, "lasted_ns": None}
                 text = event_text(found.event, self._names)

@@ -1,4 +1,4 @@
-"""`audit sql` and `journal export` as a user meets them."""
+"""`audit sql`, `journal export` and `audit report` as a user meets them."""
 
 import csv
 import io
@@ -107,3 +107,21 @@ def test_a_table_as_a_file(run: Path) -> None:
     assert done.returncode == 2 and "is there already, expected a new file" in one_line(done.stderr)
     found = json.loads(told(run, "journal", "export", JOURNAL, "--to", "events.csv", "--output", "json"))
     assert found["rows"] == len((run / "events.csv").read_text().splitlines()) - 1
+
+
+def test_the_record_of_a_part(run: Path) -> None:
+    record = json.loads(told(run, "audit", "report", JOURNAL, "--format", "json", "--to", "100"))
+    assert (record["name"], record["last_seq"]) == ("small", 100)
+    counts = object_of(
+        run, "audit", "sql", JOURNAL, "select count(*) from commands where kind = 'place_order'", "--to", "100"
+    )
+    assert [[record["orders"]["placed"]]] == counts["rows"] != [[0]]
+    state = object_of(run, "audit", "state", JOURNAL, "--at", "100")
+    assert [one["equity_after"] for one in record["accounts"]] == [one["equity"] for one in state["accounts"]]
+    said = told(run, "audit", "report", JOURNAL, "--to", "100", "--file", "record.html")
+    assert said == "record.html: events 1 to 100\n"
+    page = (run / "record.html").read_text()
+    assert page.startswith("<!doctype html>") and "small · tapefold record" in page and "<script" not in page
+    done = tapefold(run, "audit", "report", JOURNAL, "--file", "record.html")
+    assert (done.returncode, done.stdout) == (2, "")
+    assert one_line(done.stderr) == "tapefold: error: --file record.html: is there already, expected a new file"
