@@ -3,6 +3,9 @@
 import csv
 import io
 import json
+import signal
+import subprocess
+import time
 from pathlib import Path
 
 import pytest
@@ -12,7 +15,7 @@ from adapters.journal import append_journal, read_journal
 from engine.kinds import EventKind
 from engine.records import EVENT
 from tests.conformance.journal_places import digest_of, some_events
-from tests.e2e.test_cli import RULES, one_line, tapefold, write_run
+from tests.e2e.test_cli import RULES, command, environment, one_line, tapefold, write_run
 from tests.e2e.test_cli_audit import object_of, told
 
 JOURNAL = "journals/small"
@@ -79,6 +82,17 @@ def test_a_mistake_is_one_line(run: Path, query: str, said: str) -> None:
     done = tapefold(run, "audit", "sql", JOURNAL, query)
     assert (done.returncode, done.stdout) == (2, "")
     assert one_line(done.stderr) == f"tapefold: error: {said}"
+
+
+def test_a_query_is_interrupted(run: Path) -> None:
+    endless = "select count(*) from range(100_000_000) a, range(100_000) b where a.range * b.range % 7 = 3"
+    asking = subprocess.Popen(
+        command("audit", "sql", JOURNAL, endless), cwd=run, env=environment(), stderr=subprocess.PIPE, text=True
+    )
+    time.sleep(3)
+    asking.send_signal(signal.SIGINT)
+    _, said = asking.communicate(timeout=60)
+    assert (asking.returncode, one_line(said)) == (130, "tapefold: interrupted; what was recorded is kept")
 
 
 def test_a_journal_that_is_written_meanwhile(run: Path) -> None:

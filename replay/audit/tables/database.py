@@ -21,6 +21,8 @@ Progress = Callable[[int], None]
 
 _ROWS_AT_ONCE = 4_096
 _STATEMENTS = (duckdb.StatementType.SELECT, duckdb.StatementType.EXPLAIN)
+# What DuckDB says, without a type of its own, of a query that Ctrl-C ended.
+_INTERRUPTED = "Query interrupted"
 # Nothing of this machine: no files, no network, no extensions, no variables of this program; and it stays like that.
 _CLOSED = (
     "SET python_enable_replacements = false",
@@ -76,6 +78,8 @@ def _told(failures: Sequence[TapefoldError]) -> Iterator[None]:
     except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
         if failures:
             raise failures[0] from error
+        if str(error) == _INTERRUPTED:
+            raise KeyboardInterrupt from None
         raise UserError(f"sql: {_line(str(error))}") from error
 
 
