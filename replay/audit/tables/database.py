@@ -2,8 +2,9 @@
 
 import re
 from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
-from typing import Any
+from typing import Any, Self
 
 import duckdb
 import pyarrow as pa
@@ -43,8 +44,8 @@ def tape_of(reader: JournalReader) -> Tape:
 @contextmanager
 def asked(
     reader: JournalReader, query: str, first_seq: int, last_seq: int, progress: Progress | None = None
-) -> Iterator[Any]:
-    """The answer of a query to events `first_seq` to `last_seq`, as an Arrow reader of batches.
+) -> Iterator["Answer"]:
+    """The answer of a query to events `first_seq` to `last_seq`, made while it is read.
 
     Raises UserError for what is no single query or cannot be answered, JournalDamaged and Divergence.
     """
@@ -56,7 +57,43 @@ def asked(
             connection.register(table.name, source)
         for setting in _CLOSED:
             connection.execute(setting)
-        yield connection.sql(_checked(connection, query)).to_arrow_reader(_ROWS_AT_ONCE)
+        statement = _checked(connection, query)
+        with _Waiting(connection) as waiting:
+            yield Answer(waiting.for_(lambda: connection.sql(statement).to_arrow_reader(_ROWS_AT_ONCE)), waiting)
+
+
+class Answer:
+    """The rows of an answer as record batches, which can be gone through once; `schema` has names and types."""
+
+    def __init__(self, reader: Any, waiting: "_Waiting") -> None:
+        self.schema = reader.schema
+        self._reader, self._waiting = reader, waiting
+
+    def __iter__(self) -> Iterator[Any]:
+        while (batch := self._waiting.for_(lambda: next(self._reader, None))) is not None:
+            yield batch
+
+
+class _Waiting:
+    """Lets DuckDB work in a thread of its own, so that Ctrl-C reaches this one and ends the query."""
+
+    def __init__(self, connection: Any) -> None:
+        self._connection = connection
+        self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sql")
+
+    def for_(self, work: Callable[[], Any]) -> Any:
+        coming = self._worker.submit(work)
+        try:
+            return coming.result()
+        except KeyboardInterrupt:
+            self._connection.interrupt()
+            raise
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self._worker.shutdown()
 
 
 def _checked(connection: Any, query: str) -> Any:
