@@ -23,6 +23,7 @@ from adapters.report.amounts import time_text
 from replay.audit.explain import explain_order
 from replay.audit.seek import Question, find, placed_at
 from replay.audit.state_at import state_at
+from replay.audit.tables.database import asked
 from replay.backtest import backtest_manifest
 from replay.bench import bench_configuration
 from replay.memory import anonymous_rss_mib
@@ -34,6 +35,7 @@ from replay.workloads import START_NS, WORKLOADS
 EVENTS = 20_000_000
 _PLACES = 11
 _TAIL = 10
+_COUNT_BY_KIND = "select kind, count(*) from events group by 1"
 
 Bytes = NDArray[np.uint8]
 
@@ -101,6 +103,7 @@ def _ask(folder: Path) -> dict[str, Any]:
         "order_ms": _times(folder, numbers, lambda reader, order: _found(reader, Question(order=order))),
         "explain_ms": _times(folder, numbers, explain_order),
         "state_ms": _times(folder, seqs, state_at),
+        "sql_ms": _times(folder, [_COUNT_BY_KIND], _rows),
         "anonymous_rss_mib": anonymous_rss_mib(),
     }
 
@@ -109,6 +112,11 @@ def _found(reader: JournalReader, question: Question) -> int:
     found = sum(1 for _ in find(reader, question))
     assert found > 0, "there is an answer to every question of the benchmark"
     return found
+
+
+def _rows(reader: JournalReader, query: str) -> None:
+    with asked(reader, query, 1, reader.last_seq) as answer:
+        assert sum(len(batch) for batch in answer) > 0, "every tape has some kind of event"
 
 
 def _times(folder: Path, asked: list[Any], ask: Callable[[JournalReader, Any], Any]) -> dict[str, float]:

@@ -498,16 +498,19 @@ class _Watcher:
         self.watch.account_rows = self.watch.instrument_rows = self.watch.fill_rows = 0
 
 
-def observe(reader: JournalReader, progress: Callable[[int], None] | None = None) -> Observation:
-    """Fold the whole tape and keep what a report needs. Raises JournalDamaged.
+def observe(
+    reader: JournalReader, progress: Callable[[int], None] | None = None, until_seq: int | None = None
+) -> Observation:
+    """Fold the tape up to `until_seq` (None: all of it) and keep what a report needs. Raises JournalDamaged.
 
     `progress` is told how many events have been folded.
     """
     limits = limits_of(reader)
-    first_ts_ns, last_ts_ns, bar_ns = _span(reader)
+    last_seq = reader.last_seq if until_seq is None else until_seq
+    first_ts_ns, last_ts_ns, bar_ns = _span(reader, last_seq)
     watcher = _Watcher(limits, bucket_ns_for(last_ts_ns - first_ts_ns, bar_ns))
-    for block in blocks_ahead(reader):
-        watcher.see(block.events)
+    for block in blocks_ahead(reader, last_seq=last_seq):
+        watcher.see(block.events[: (last_seq - block.first_seq + 1) * EVENT.itemsize])
         if progress is not None:
             progress(block.last_seq)
     watcher.finish()
@@ -548,7 +551,7 @@ def _by_number(counts: Any) -> dict[int, int]:
     return {int(number): int(counts[number]) for number in np.flatnonzero(counts)}
 
 
-def _span(reader: JournalReader) -> tuple[int, int, int]:
+def _span(reader: JournalReader, last_seq: int) -> tuple[int, int, int]:
     """First and last time of the tape, and the shortest bar of its first block (0 where there is none)."""
     first: Block | None = next(iter(reader.blocks()), None)
     if first is None:
@@ -557,6 +560,6 @@ def _span(reader: JournalReader) -> tuple[int, int, int]:
     bars = bars[(bars["kind"] == EventKind.BAR) & (bars["ts_exchange_ns"] > 0)]
     lengths = bars["ts_ns"] - bars["ts_exchange_ns"]
     first_ts_ns, last_ts_ns = first.first_ts_ns, first.last_ts_ns
-    for block in reader.blocks(first_seq=reader.last_seq):
+    for block in reader.blocks(last_seq, last_seq):
         last_ts_ns = block.last_ts_ns
     return first_ts_ns, last_ts_ns, int(lengths.min()) if len(lengths) else 0

@@ -1,7 +1,7 @@
 """The questions to a journal and their arguments; what they do is in the module that each one imports."""
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
@@ -132,3 +132,61 @@ def bisect(journal: Path, other: Path | None = None, /, *, output: Output = "tab
     from adapters.cli.bisecting import bisect as run
 
     return run(journal, other, output)
+
+
+@audit.command
+def sql(
+    journal: Path,
+    query: str,
+    /,
+    *,
+    start: Annotated[str | None, Parameter(name="--from")] = None,
+    end: Annotated[str | None, Parameter(name="--to")] = None,
+    output: Annotated[Literal["table", "json", "csv"], Parameter(help="How the rows are printed.")] = "table",
+) -> int:
+    """Ask a journal with SQL; its tables and columns are in docs/audit-sql.md.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    query
+        One query, such as "select kind, count(*) from events group by 1".
+    start
+        Only what is on events from this sequence number on, or from this ISO time (UTC where it has no zone).
+    end
+        Up to this sequence number or time.
+    """
+    from adapters.cli.querying import sql as run
+
+    return run(journal, query, start, end, output)
+
+
+@audit.command
+def report(
+    journal: Path,
+    /,
+    *,
+    form: Annotated[Literal["html", "json"], Parameter(name="--format")] = "html",
+    start: Annotated[str | None, Parameter(name="--from")] = None,
+    end: Annotated[str | None, Parameter(name="--to")] = None,
+    file: Path | None = None,
+) -> int:
+    """Print the record of a day: changes, breakers, refusals, orders, reconciliation, connections, money, integrity.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    form
+        A page for people, or one JSON object for programs.
+    start
+        From this sequence number on, or from this ISO time (UTC where it has no zone).
+    end
+        Up to this sequence number or time.
+    file
+        A new file to write it to.
+    """
+    from adapters.cli.recording import report as run
+
+    return run(journal, form, start, end, file)

@@ -176,3 +176,34 @@ def project(
     from adapters.cli.projecting import project as run
 
     return run(journal, to, follow, output)
+
+
+@journal.command
+def export(
+    journal: Path,
+    /,
+    *,
+    to: Path,
+    table: str = "events",
+    start: Annotated[str | None, Parameter(name="--from")] = None,
+    end: Annotated[str | None, Parameter(name="--until")] = None,
+    output: Output = "table",
+) -> int:
+    """Write a table of a journal to a file; the tables and their columns are in docs/audit-sql.md.
+
+    Parameters
+    ----------
+    journal
+        The journal's folder.
+    to
+        The new file; its name ends with .parquet, .arrow or .csv.
+    table
+        Which table.
+    start
+        Only what is on events from this sequence number on, or from this ISO time (UTC where it has no zone).
+    end
+        Up to this sequence number or time.
+    """
+    from adapters.cli.querying import export as run
+
+    return run(journal, to, table, start, end, output)

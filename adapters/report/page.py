@@ -1,7 +1,7 @@
 """The report as one HTML page that needs nothing else: styles, script, chart library and data are in it."""
 
 import json
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from datetime import UTC, datetime
 from decimal import Decimal
 from html import escape
@@ -12,6 +12,7 @@ import polars as pl
 
 from adapters.report.amounts import duration_text, shown_amount, shown_time
 from adapters.report.charts import chart_data, equity_by_currency
+from adapters.report.parts import Cell, html_table, html_tile, page_head, plain_cell
 from adapters.report.tables import Tables
 
 TRADES_SHOWN = 500
@@ -26,7 +27,6 @@ _PRICE_NOTE = (
 _LIBRARY = "lightweight-charts.standalone.production.js"
 
 Json = Mapping[str, Any]
-Cell = tuple[str, str, str]
 
 
 def page(name: str, summary: Json, tables: Tables, configuration: str) -> str:
@@ -34,7 +34,7 @@ def page(name: str, summary: Json, tables: Tables, configuration: str) -> str:
     data = json.dumps(chart_data(tables, summary["incidents"]), separators=(",", ":")).replace("<", "\\u003c")
     digits = {entry["currency"]: money_digits(entry) for entry in summary["accounts"]}
     parts = [
-        _head(name),
+        page_head(f"{name} · tapefold backtest"),
         f"<body><main>{_header(name, summary)}{_tiles(summary)}",
         _chart_card("equity", "Equity and drawdown", "chart", ""),
         _chart_card("price", "Price, entries and exits", "chart price", _PRICE_NOTE) if len(tables.prices) else "",
@@ -74,17 +74,6 @@ def _tone(text: str | None) -> str:
     return "up" if value > 0 else "down" if value < 0 else ""
 
 
-def _head(name: str) -> str:
-    policy = "default-src 'none'; style-src 'unsafe-inline'; script-src 'unsafe-inline'; img-src data:"
-    style = (_FOLDER / "report.css").read_text(encoding="utf-8")
-    return (
-        '<!doctype html>\n<html lang="en"><head><meta charset="utf-8">'
-        f'<meta http-equiv="Content-Security-Policy" content="{policy}">'
-        '<meta name="viewport" content="width=device-width, initial-scale=1">'
-        f"<title>{escape(name)} · tapefold backtest</title>\n<style>{style}</style></head>"
-    )
-
-
 def _header(name: str, summary: Json) -> str:
     symbols = [entry["symbol"] for entry in summary["instruments"]]
     some = ", ".join(symbols[:6]) + (f" and {len(symbols) - 6} more" if len(symbols) > 6 else "")
@@ -120,19 +109,11 @@ def _tiles(summary: Json) -> str:
         ("Time in the market", _shown_number(summary["exposure_time"], 1, " %"), "with any position", "", ""),
         ("Orders", f"{summary['orders']:,}", f"{summary['fills']:,} fills", "", ""),
     ]
-    return '<section class="tiles">' + "".join(_tile(*tile) for tile in shown) + "</section>"
+    return '<section class="tiles">' + "".join(html_tile(*tile) for tile in shown) + "</section>"
 
 
 def _funding_note(summary: Json, currency: str, digits: int) -> str:
     return currency if Decimal(summary["funding"]) == 0 else f"{currency}; funding {_shown(summary['funding'], digits)}"
-
-
-def _tile(label: str, value: str, note: str, tone: str, exact: str) -> str:
-    title = f' title="{escape(exact)}"' if exact else ""
-    return (
-        f'<div class="tile"><div class="label">{escape(label)}</div>'
-        f'<div class="value {tone}"{title}>{escape(value)}</div><div class="note">{escape(note)}</div></div>'
-    )
 
 
 def _chart_card(identity: str, title: str, kind: str, note: str) -> str:
@@ -141,33 +122,6 @@ def _chart_card(identity: str, title: str, kind: str, note: str) -> str:
         f'<section class="card" id="{identity}"><div class="heading"><h2>{title}</h2></div>'
         f'<div class="tabs" role="tablist"></div><div class="readout"></div><div class="{kind}"></div>{foot}</section>'
     )
-
-
-def _table(columns: Sequence[tuple[str, bool]], rows: Iterable[Sequence[Cell]], sortable: bool = False) -> str:
-    """A table; a column is (title, is text), a cell (shown, tone, sort key)."""
-    heads = []
-    for title, is_text in columns:
-        label = f'<button type="button">{escape(title)}</button>' if sortable else escape(title)
-        heads.append(f'<th scope="col"{" class=text" if is_text else ""}>{label}</th>')
-    body = "".join(
-        "<tr>" + "".join(_cell(cell, is_text) for cell, (_, is_text) in zip(row, columns, strict=True)) + "</tr>"
-        for row in rows
-    )
-    kind = ' class="sortable"' if sortable else ""
-    return (
-        f'<div class="scroll"><table{kind}><thead><tr>{"".join(heads)}</tr></thead><tbody>{body}</tbody></table></div>'
-    )
-
-
-def _cell(cell: Cell, is_text: bool) -> str:
-    shown, tone, key = cell
-    classes = " ".join(name for name in ("text" if is_text else "", tone) if name)
-    attributes = (f' class="{classes}"' if classes else "") + (f' data-key="{escape(key)}"' if key else "")
-    return f"<td{attributes}>{escape(shown)}</td>"
-
-
-def _plain(shown: str, key: str = "") -> Cell:
-    return shown, "", key
 
 
 def _amount(text: str | None, digits: int, toned: bool = False) -> Cell:
@@ -189,10 +143,10 @@ def _instruments(instruments: Sequence[Json], digits: Mapping[str, int]) -> str:
     ]
     rows = [
         [
-            _plain(f"{entry['symbol']} ({entry['currency']})"),
-            _plain(f"{entry['orders']:,}", str(entry["orders"])),
-            _plain(f"{entry['fills']:,}", str(entry["fills"])),
-            _plain(f"{entry['trades']:,}", str(entry["trades"])),
+            plain_cell(f"{entry['symbol']} ({entry['currency']})"),
+            plain_cell(f"{entry['orders']:,}", str(entry["orders"])),
+            plain_cell(f"{entry['fills']:,}", str(entry["fills"])),
+            plain_cell(f"{entry['trades']:,}", str(entry["trades"])),
             _number(entry["win_rate"], 1, " %"),
             _number(entry["profit_factor"]),
             _amount(entry["realized_pnl"], digits[entry["currency"]], toned=True),
@@ -201,11 +155,11 @@ def _instruments(instruments: Sequence[Json], digits: Mapping[str, int]) -> str:
             _amount(entry["net_pnl"], digits[entry["currency"]], toned=True),
             _amount(entry["max_drawdown"], digits[entry["currency"]]),
             _number(entry["exposure_time"], 1, " %"),
-            _plain(entry["position"].replace("-", "\u2212"), entry["position"]),
+            plain_cell(entry["position"].replace("-", "\u2212"), entry["position"]),
         ]
         for entry in instruments
     ]
-    return f'<section class="card"><h2>Instruments</h2>{_table(columns, rows, sortable=True)}</section>'
+    return f'<section class="card"><h2>Instruments</h2>{html_table(columns, rows, sortable=True)}</section>'
 
 
 def _accounts(accounts: Sequence[Json]) -> str:
@@ -213,7 +167,7 @@ def _accounts(accounts: Sequence[Json]) -> str:
     columns = [("Account", True), *((title, False) for title in titles)]
     rows = [
         [
-            _plain(f"{entry['name']} ({entry['currency']})"),
+            plain_cell(f"{entry['name']} ({entry['currency']})"),
             _amount(entry["deposits"], money_digits(entry)),
             _amount(entry["realized_pnl"], money_digits(entry), toned=True),
             _amount(entry["unrealized_pnl"], money_digits(entry), toned=True),
@@ -225,7 +179,7 @@ def _accounts(accounts: Sequence[Json]) -> str:
         ]
         for entry in accounts
     ]
-    return f'<section class="card"><h2>Accounts</h2>{_table(columns, rows)}</section>'
+    return f'<section class="card"><h2>Accounts</h2>{html_table(columns, rows)}</section>'
 
 
 def _periods(equity: pl.DataFrame, currency: str, digits: int) -> str:
@@ -245,7 +199,7 @@ def _periods(equity: pl.DataFrame, currency: str, digits: int) -> str:
         profit = value - base
         share = 100 * profit / base if base > 0 else None
         gain, end = _amount(f"{profit:.8f}", digits, toned=True), _amount(f"{value:.8f}", digits)
-        rows.append([_plain(period), gain, _number(share, 2, " %"), end])
+        rows.append([plain_cell(period), gain, _number(share, 2, " %"), end])
         equity_before, deposits_before = value, deposits
     columns = [
         ("Month" if by_month else "Day", True),
@@ -254,7 +208,7 @@ def _periods(equity: pl.DataFrame, currency: str, digits: int) -> str:
         ("Equity at its end", False),
     ]
     title = f"{'Months' if by_month else 'Days'} ({escape(currency)}, UTC)"
-    return f'<section class="card"><h2>{title}</h2>{_table(columns, rows, sortable=True)}</section>'
+    return f'<section class="card"><h2>{title}</h2>{html_table(columns, rows, sortable=True)}</section>'
 
 
 def _rules(summary: Json) -> str:
@@ -279,14 +233,14 @@ def _rules(summary: Json) -> str:
 def _happened(title: str, entries: Sequence[Json], total: int) -> str:
     """A table of what is told in words, with the events that `tapefold replay --until` takes."""
     rows = [
-        [_plain(shown_time(entry["time"])), _plain(str(entry["seq"])), _plain(entry["text"])]
+        [plain_cell(shown_time(entry["time"])), plain_cell(str(entry["seq"])), plain_cell(entry["text"])]
         for entry in entries[:INCIDENTS_SHOWN]
     ]
     if not rows:
         return ""
     left_out = total - len(rows)
     note = f'<p class="note">{left_out:,} more are on the tape.</p>' if left_out > 0 else ""
-    return _table([("Time", True), ("Event", True), (title, True)], rows) + note
+    return html_table([("Time", True), ("Event", True), (title, True)], rows) + note
 
 
 def _trades(trades: pl.DataFrame, digits: Mapping[str, int]) -> str:
@@ -310,25 +264,25 @@ def _trades(trades: pl.DataFrame, digits: Mapping[str, int]) -> str:
     )
     rows = [[row[name] for name, _ in columns] for row in cells]
     heading = f'<h2>Trades <span class="note">{total:,}</span></h2>'
-    return f'<section class="card">{heading}{_table(columns, rows, sortable=True)}{note}</section>'
+    return f'<section class="card">{heading}{html_table(columns, rows, sortable=True)}{note}</section>'
 
 
 def _trade_cells(trade: Json, digits: int) -> dict[str, Cell]:
     holding_ns, closed = trade["holding_ns"], trade["closed"]
     return {
-        "Account": _plain(trade["account"]),
-        "Strategy": _plain(trade["strategy"]),
-        "Instrument": _plain(trade["instrument"]),
-        "Side": _plain(trade["side"]),
-        "Opened": _plain(_moment(trade["opened"]), str(trade["opened_seq"]).zfill(20)),
-        "Closed": _plain(
+        "Account": plain_cell(trade["account"]),
+        "Strategy": plain_cell(trade["strategy"]),
+        "Instrument": plain_cell(trade["instrument"]),
+        "Side": plain_cell(trade["side"]),
+        "Opened": plain_cell(_moment(trade["opened"]), str(trade["opened_seq"]).zfill(20)),
+        "Closed": plain_cell(
             "still open" if closed is None else _moment(closed), str(trade["closed_seq"] or "9" * 20).zfill(20)
         ),
-        "Closed by": _plain(_closed_by(trade["closed_by"])),
-        "Held": _plain("–" if holding_ns is None else duration_text(holding_ns), str(holding_ns or 0)),
-        "Quantity": _plain(trade["quantity"], trade["quantity"]),
-        "Entry": _plain(trade["entry_price"], trade["entry_price"]),
-        "Exit": _plain(trade["exit_price"] or "–", trade["exit_price"] or "0"),
+        "Closed by": plain_cell(_closed_by(trade["closed_by"])),
+        "Held": plain_cell("–" if holding_ns is None else duration_text(holding_ns), str(holding_ns or 0)),
+        "Quantity": plain_cell(trade["quantity"], trade["quantity"]),
+        "Entry": plain_cell(trade["entry_price"], trade["entry_price"]),
+        "Exit": plain_cell(trade["exit_price"] or "–", trade["exit_price"] or "0"),
         "Fees": _amount(trade["fees"], digits),
         "Funding": _amount(trade["funding"], digits),
         "Net profit": _amount(trade["net_pnl"], digits, toned=True),

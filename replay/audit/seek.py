@@ -211,9 +211,9 @@ def _decisions_asked(decisions: Rows, question: Question) -> Mask:
     if question.instrument is not None:
         asked &= decisions["instrument"] == question.instrument
     if question.order is not None:
-        asked &= _orders_of(decisions) == question.order
+        asked &= orders_of(decisions) == question.order
     if question.strategy is not None:
-        asked &= _has_strategy(kinds) & (decisions["strategy"] == question.strategy)
+        asked &= has_strategy(kinds) & (decisions["strategy"] == question.strategy)
     if question.trade_id is not None:
         asked[:] = False
     return asked
@@ -225,12 +225,13 @@ def _about_orders(kinds: Rows) -> Mask:
     return mask
 
 
-def _has_strategy(kinds: Rows) -> Mask:
+def has_strategy(kinds: Rows) -> Mask:
+    """Of which decisions, by their kinds, the strategy is meant."""
     mask: Mask = (kinds <= DecisionKind.ORDER_SIZED) | (kinds == DecisionKind.BRACKET_CHANGED)
     return mask
 
 
-def _orders_of(decisions: Rows) -> NDArray[np.int64]:
+def orders_of(decisions: Rows) -> NDArray[np.int64]:
     """The order that each decision is about, 0 for none."""
     kinds = decisions["kind"]
     orders = np.where(kinds <= DecisionKind.ALERT, decisions["order"], 0)

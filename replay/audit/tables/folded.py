@@ -1,0 +1,209 @@
+"""Tables for which the tape is folded again: orders with their end, positions and equity over time."""
+
+from collections.abc import Callable, Iterator
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from adapters.journal import Block, JournalReader
+from engine.kinds import DecisionKind, OrderStatus
+from engine.records import COMMAND, EVENT, EVENT_BYTES, record
+from engine.state import ORDER
+from replay.ahead import blocks_ahead
+from replay.audit.tables.columns import Chunk, Column, Tape, amount, integer, quantity, text, time, vocabulary_of
+from replay.audit.tables.fields import field_columns, order_flag_columns, owner_columns, seq_columns, strategy_columns
+from replay.audit.tables.scales import Scales, distinct
+from replay.refold import Folder, compare_block, limits_of
+from replay.sampling import Rows, observe
+from replay.trades import AVERAGE_DIGITS, average_price
+
+Progress = Callable[[int], None]
+
+_STATUS = vocabulary_of(OrderStatus)
+# What was filled, as a sum of price times quantity.
+_ORDER_ROW = record([*((name, "<i8") for name in ORDER.names or ()), ("filled_ticks_lots", "<i8")])
+_FEW_ORDERS = 1_024
+
+
+def _average_type(scales: Scales) -> Any:
+    return pa.decimal128(scales.prices.type.precision, scales.prices.decimals + AVERAGE_DIGITS)
+
+
+def _averages(chunk: Chunk) -> Any:
+    fields = (chunk.int64s(name).tolist() for name in ("instrument", "filled_ticks_lots", "filled_lots"))
+    averages = [
+        average_price(total, lots, chunk.tape.names.instrument(number).tick_size) if lots else None
+        for number, total, lots in zip(*fields, strict=True)
+    ]
+    return pa.array(averages, _average_type(chunk.tape.scales))
+
+
+ORDER_COLUMNS = (
+    integer("order_number", "number of the order on this tape, from 1", "order"),
+    *seq_columns("the event on which it was placed"),
+    *owner_columns(),
+    *strategy_columns("strategy"),
+    *field_columns("order_role"),
+    *field_columns("order_type"),
+    *field_columns("time_in_force"),
+    *order_flag_columns(),
+    *field_columns("quantity_lots"),
+    *field_columns("limit_ticks"),
+    *field_columns("trigger_ticks"),
+    *field_columns("trail_ticks"),
+    *field_columns("expire_ts_ns"),
+    text("status", "what it was at the end", lambda _: _STATUS, "status"),
+    integer("status_code", "its number", "status"),
+    integer("updated_ts_ns", "time of its last change, in nanoseconds since 1970 UTC"),
+    time("updated_time", "the same as a time, UTC", "updated_ts_ns"),
+    integer("filled_lots", "what was filled, in lots of the instrument"),
+    quantity("filled_quantity", "filled_lots"),
+    integer("fills", "how many fills it had"),
+    Column(
+        "average_price",
+        "average price of its fills, rounded half to even to four digits beyond those of prices; null for no fill",
+        _average_type,
+        _averages,
+    ),
+    integer("filled_units", "money of its fills, in the smallest units of the account's money"),
+    amount("filled_amount", "filled_units"),
+    *field_columns("reference_ticks"),
+    *field_columns("reason"),
+    integer("exchange_order_id", "the exchange's number of the order; 0 for none"),
+)
+
+
+def order_chunks(
+    reader: JournalReader, tape: Tape, first_seq: int, last_seq: int, progress: Progress | None
+) -> Iterator[Chunk]:
+    """The orders placed by these events, as they were after the last of them. Raises Divergence, JournalDamaged.
+
+    The engine's table forgets the orders that have been closed the longest, so it is looked at before there are more
+    new orders than there were free slots.
+    """
+    history = _Orders(Folder(limits_of(reader)))
+    for block in blocks_ahead(reader, last_seq=last_seq):
+        count = min(block.last_seq, last_seq) - block.first_seq + 1
+        compare_block(block, history.fold(block, count), history.folder.state, count)
+        if progress is not None:
+            progress(block.last_seq)
+    rows = history.rows()
+    rows = rows[rows["placed_seq"] >= first_seq]
+    yield Chunk(tape, np.array(rows["placed_seq"]), rows["placed_ts_ns"], rows)
+
+
+class _Orders:
+    """Folds blocks and keeps every order as it was last seen."""
+
+    def __init__(self, folder: Folder) -> None:
+        self.folder = folder
+        self._rows = np.zeros(_FEW_ORDERS, _ORDER_ROW)
+        # So many orders may be placed before one is forgotten that was not looked at.
+        self._room = 0
+
+    def fold(self, block: Block, count: int) -> bytes:
+        """Apply the first `count` events of a block; returns what was decided."""
+        decisions = block.decisions.view(COMMAND)
+        placed = decisions["seq"][decisions["kind"] == DecisionKind.PLACE_ORDER] - block.first_seq
+        placed = placed[placed < count]
+        decided, first = [], 0
+        while first < count:
+            end = self._next_look(placed[np.searchsorted(placed, first) :], first, count)
+            decided.append(self.folder.fold(block.events[first * EVENT_BYTES :], end - first))
+            self._room -= int(np.count_nonzero((placed >= first) & (placed < end)))
+            first = end
+            if first < count:
+                self._look()
+        return b"".join(decided)
+
+    def rows(self) -> Rows:
+        self._look()
+        return self._rows[self._rows["order"] > 0]
+
+    def _next_look(self, coming: Rows, first: int, count: int) -> int:
+        """How far to fold before the table is looked at, if the coming orders are placed at these places."""
+        if len(coming) > self._room and coming[self._room] == first:
+            self._look()
+        return count if len(coming) <= self._room else max(int(coming[self._room]), first + 1)
+
+    def _look(self) -> None:
+        state = self.folder.engine.view(self.folder.state)
+        found = state.orders[: int(state.slots_used)]
+        while len(self._rows) < int(state.orders_placed):
+            self._rows = np.concatenate([self._rows, np.zeros(len(self._rows), _ORDER_ROW)])
+        places = found["order"] - 1
+        for name in ORDER.names or ():
+            self._rows[name][places] = found[name]
+        units = state.instruments["tick_lot_units"][found["instrument"]]
+        self._rows["filled_ticks_lots"][places] = found["filled_units"] // np.maximum(units, 1)
+        self._room = len(state.orders) - int(state.orders_open)
+
+
+def _sample_columns() -> list[Column]:
+    return [
+        integer("bucket_ts_ns", "where the span of time starts, which holds its end but not its start, in nanoseconds"),
+        integer("ts_ns", "time of the last event in it, in nanoseconds since 1970 UTC"),
+        time("time", "the same as a time, UTC", "ts_ns"),
+    ]
+
+
+POSITION_COLUMNS = (
+    *_sample_columns(),
+    *owner_columns(),
+    *field_columns("position_lots"),
+    *field_columns("close_ticks"),
+    integer(
+        "profit_units", "earned since the start, all costs taken off, in the smallest units of the account's money"
+    ),
+    amount("profit_amount", "profit_units"),
+)
+EQUITY_COLUMNS = (
+    *_sample_columns(),
+    integer("account", "number of the account"),
+    text("account_name", "the account's name", lambda tape: tape.accounts, "account"),
+    *(
+        column
+        for name in ("deposits", "realized", "fees", "funding", "unrealized", "equity")
+        for column in field_columns(f"{name}_units")
+    ),
+)
+# One row a span and position, with the account that holds it.
+_POSITION_ROW = record(
+    [
+        (name, "<i8")
+        for name in ("bucket_ts_ns", "ts_ns", "instrument", "account", "position_lots", "close_ticks", "profit_units")
+    ]
+)
+
+
+def equity_chunks(
+    reader: JournalReader, tape: Tape, first_seq: int, last_seq: int, progress: Progress | None
+) -> Iterator[Chunk]:
+    """The accounts at the ends of spans of time. Raises JournalDamaged."""
+    rows = _since(reader, first_seq, observe(reader, progress, last_seq).accounts)
+    yield Chunk(tape, rows["ts_ns"], rows["ts_ns"], rows)
+
+
+def position_chunks(
+    reader: JournalReader, tape: Tape, first_seq: int, last_seq: int, progress: Progress | None
+) -> Iterator[Chunk]:
+    """The positions at the ends of spans of time. Raises JournalDamaged."""
+    samples = _since(reader, first_seq, observe(reader, progress, last_seq).instruments)
+    rows = np.zeros(len(samples), _POSITION_ROW)
+    for name in set(_POSITION_ROW.names or ()) - {"account"}:
+        rows[name] = samples[name]
+    owners = {number: name.account for number, name in tape.names.instruments.items()}
+    found, places = distinct(rows["instrument"])
+    rows["account"] = np.array([owners.get(number, 0) for number in found.tolist()], np.int64)[places]
+    yield Chunk(tape, rows["ts_ns"], rows["ts_ns"], rows)
+
+
+def _since(reader: JournalReader, first_seq: int, rows: Rows) -> Rows:
+    """The rows of spans that end with an event from `first_seq` on."""
+    if first_seq == 1:
+        return rows
+    block = reader.block_at(first_seq)
+    first_ts_ns = int(block.events.view(EVENT)["ts_ns"][first_seq - block.first_seq])
+    chosen: Rows = rows[rows["ts_ns"] >= first_ts_ns]
+    return chosen
