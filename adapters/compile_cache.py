@@ -36,12 +36,15 @@ def _name() -> str:
     return digest_of([*(text.encode() for text in versions), *(file.read_bytes() for file in kernel_sources())])
 
 
+def cache_base() -> Path:
+    """The folder for everything that is kept between runs and can be made again."""
+    base = os.environ.get("TAPEFOLD_CACHE")
+    return Path(base or os.path.join(os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tapefold"))
+
+
 def prepare() -> bool:
     """Name the cache folder to numba; True where kernels must be compiled first because it is new."""
-    base = os.environ.get("TAPEFOLD_CACHE") or os.path.join(
-        os.environ.get("XDG_CACHE_HOME") or os.path.expanduser("~/.cache"), "tapefold"
-    )
-    folder = Path(base) / f"kernels-{_name()}"
+    folder = cache_base() / f"kernels-{_name()}"
     try:
         folder.mkdir(parents=True, exist_ok=True)
     except OSError:

@@ -1,5 +1,10 @@
-"""Where a step writes what it decided: commands for the exchange, refusals and alerts for people."""
+"""Where a step writes what it decided: commands for the exchange, refusals and alerts for people.
 
+And, where somebody asks for it, what it compared on the way and let pass: a decision that was refused is on the tape
+with the rule, its limit and the figure, but an order is not there with all that it passed.
+"""
+
+from enum import IntEnum
 from typing import Any
 
 import numpy as np
@@ -13,13 +18,60 @@ from engine.state import Limits
 _BESIDES_CANCELS = 512
 
 
+# One entry compares less than this; where all targets are followed at once each instrument may have one.
+_COMPARED_BY_ENTRY = 64
+
+
+class Stage(IntEnum):
+    """At what an entry is when something is compared."""
+
+    SIGNAL = 0
+    BRACKET = 1
+    METHOD = 2
+    CUT = 3
+    BOUNDS = 4
+    CHECK = 5
+    ROOM = 6
+
+
+# What was compared and passed. `what` is the Reason it would have been refused with; of a METHOD the SizingMethod, with
+# the amount that it spends (units) as the limit and what that is divided by (ticks) as observed; of a CUT the
+# SizeLimit (NONE: the risk level), with the lots that it leaves and those there were. `decisions` were made before.
+COMPARED = record([(name, "<i8") for name in ("stage", "what", "limit", "observed", "decisions")])
+
+
 def outbox_layout(limits: Limits) -> np.dtype[Any]:
     """The decisions of one step, as many as a state of these limits can ever make at once.
 
-    `told` is room for the signal that is being decided, as it counts after several strategies are combined.
+    `told` is room for the signal that is being decided, as it counts after several strategies are combined. Where
+    `listing` is not 0, `compared` gets a row for all that passes; the caller sets `listed`, their number, to 0.
     """
     items = limits.orders + 4 * limits.brackets + _BESIDES_CANCELS
-    return record([("count", "<i8"), ("told", SIGNAL, (1,)), ("items", COMMAND, (items,))])
+    rows = _COMPARED_BY_ENTRY * limits.instruments
+    return record(
+        [
+            ("count", "<i8"),
+            ("told", SIGNAL, (1,)),
+            ("items", COMMAND, (items,)),
+            ("listing", "<i8"),
+            ("listed", "<i8"),
+            ("compared", COMPARED, (rows,)),
+        ]
+    )
+
+
+@inner_kernel
+def list_passed(outbox: Any, stage: Any, what: Any, limit: Any, observed: Any) -> None:
+    """Note what was compared and passed, where somebody asked for it."""
+    if outbox.listing == 0 or outbox.listed == len(outbox.compared):
+        return
+    row = outbox.compared[outbox.listed]
+    outbox.listed += 1
+    row.stage = np.int64(stage)
+    row.what = np.int64(what)
+    row.limit = np.int64(limit)
+    row.observed = np.int64(observed)
+    row.decisions = outbox.count
 
 
 @inner_kernel

@@ -4,17 +4,29 @@ from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any
 
+import numpy as np
+
 from adapters.configuration import Configuration
 from adapters.journal import (
     AccountDocument,
     Block,
     BreakerDocument,
     ConfigurationDocument,
+    Document,
     InstrumentDocument,
     JournalReader,
     StrategyDocument,
+    read_spans,
 )
-from engine.records import ACCOUNT_DEFINITION, EVENT
+from engine.kinds import EventKind
+from engine.records import ACCOUNT_DEFINITION, CONFIGURATION, EVENT
+from engine.rules import BREAKER
+
+# The events whose documents give names.
+_NAMING = [
+    *(int(EventKind.CONFIGURATION_CHANGED), int(EventKind.INSTRUMENT_DEFINED)),
+    *(int(EventKind.ACCOUNT_DEFINED), int(EventKind.STRATEGY_DEFINED)),
+]
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,11 +40,15 @@ class AccountName:
 
 @dataclass(frozen=True, slots=True)
 class InstrumentName:
-    """What an instrument is called; a price is ticks * tick_size, a quantity lots * lot_size."""
+    """What an instrument is called; a price is ticks * tick_size, a quantity lots * lot_size.
+
+    `account` is the number of the one whose money it is in.
+    """
 
     symbol: str
     tick_size: Decimal
     lot_size: Decimal
+    account: int = 0
 
 
 @dataclass(slots=True)
@@ -43,6 +59,8 @@ class Names:
     instruments: dict[int, InstrumentName] = field(default_factory=dict)
     strategies: dict[int, str] = field(default_factory=dict)
     breakers: dict[int, str] = field(default_factory=dict)
+    # What the breaker in a row watches.
+    conditions: dict[int, int] = field(default_factory=dict)
     configuration: str = ""
 
     def account(self, number: int) -> AccountName:
@@ -61,39 +79,55 @@ class Names:
 
 
 def read_names(reader: JournalReader, until_seq: int | None = None) -> Names:
-    """The names that events up to `until_seq` (None: all) have given. Raises JournalDamaged."""
+    """The names that events up to `until_seq` (None: all) have given. Raises JournalDamaged.
+
+    Read is only what names something: a long tape may have a document for every signal.
+    """
     names = Names()
-    block: Block | None = None
-    for seq, document in reader.documents(1, until_seq):
+    last_seq = reader.last_seq if until_seq is None else min(until_seq, reader.last_seq)
+    spans = read_spans(reader)
+    for span in spans[spans["event_counts"][:, _NAMING].any(axis=1) & (spans["first_seq"] <= last_seq)]:
+        seq, end = int(span["first_seq"]), min(int(span["last_seq"]), last_seq)
+        while seq <= end:
+            block = reader.block_at(seq)
+            _read_block(reader, block, end, names)
+            seq = block.last_seq + 1
+    return names
+
+
+def _read_block(reader: JournalReader, block: Block, last_seq: int, names: Names) -> None:
+    rows = block.events.view(CONFIGURATION)[: last_seq - block.first_seq + 1]
+    for place in np.flatnonzero(np.isin(rows["kind"], _NAMING) & (rows["document_hash"] != 0)).tolist():
+        document = reader.document(block.first_seq + place)
         if isinstance(document, ConfigurationDocument):
             names.configuration = names.configuration or document.text
-        elif isinstance(document, InstrumentDocument):
-            names.instruments[document.number] = InstrumentName(
-                document.symbol, Decimal(document.tick_size), Decimal(document.lot_size)
-            )
-        elif isinstance(document, BreakerDocument):
-            names.breakers[document.number] = document.name
-        elif isinstance(document, AccountDocument | StrategyDocument):
-            if block is None or seq > block.last_seq:
-                block = next(iter(reader.blocks(seq)))
-            _name(names, document, block.events.view(EVENT)[seq - block.first_seq])
-    return names
+        elif document is not None:
+            _name(names, document, rows[place : place + 1].view(EVENT)[0])
 
 
 def configured_names(configuration: Configuration) -> Names:
     """The names that a configuration gives, as its tape will."""
     return Names(
         accounts={a.number: AccountName(a.name, a.currency, a.money_decimals) for a in configuration.accounts},
-        instruments={i.number: InstrumentName(i.symbol, i.tick_size, i.lot_size) for i in configuration.instruments},
+        instruments={
+            i.number: InstrumentName(i.symbol, i.tick_size, i.lot_size, i.account) for i in configuration.instruments
+        },
         strategies={number: strategy.name for number, strategy in enumerate(configuration.strategies)},
         breakers=dict(enumerate(configuration.breakers)),
+        conditions={rule.row: rule.value for rule in configuration.rules.settings if rule.setting == BREAKER.base},
         configuration=configuration.text,
     )
 
 
-def _name(names: Names, document: AccountDocument | StrategyDocument, event: Any) -> None:
-    if isinstance(document, StrategyDocument):
+def _name(names: Names, document: Document, event: Any) -> None:
+    if isinstance(document, InstrumentDocument):
+        sizes = Decimal(document.tick_size), Decimal(document.lot_size)
+        names.instruments[document.number] = InstrumentName(document.symbol, *sizes, int(event["account"]))
+    elif isinstance(document, BreakerDocument):
+        names.breakers[document.number] = document.name
+        names.conditions[document.number] = int(event.view(CONFIGURATION)["value"])
+    elif isinstance(document, StrategyDocument):
         names.strategies[int(event["source"])] = document.name
-        return
-    decimals = int(event.view(ACCOUNT_DEFINITION)["money_decimals"])
-    names.accounts[int(event["account"])] = AccountName(document.name, document.currency, decimals)
+    elif isinstance(document, AccountDocument):
+        decimals = int(event.view(ACCOUNT_DEFINITION)["money_decimals"])
+        names.accounts[int(event["account"])] = AccountName(document.name, document.currency, decimals)

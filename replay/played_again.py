@@ -11,13 +11,13 @@ from engine.records import DECISION_BYTES, EVENT, EVENT_BYTES
 Bytes = NDArray[np.uint8]
 
 # What strategies and the simulated exchange make themselves.
-_MADE = [int(EventKind.SIGNAL), *range(EventKind.ORDER_SENT, EventKind.ORDER_TRIGGERED + 1)]
+MADE_KINDS = [int(EventKind.SIGNAL), *range(EventKind.ORDER_SENT, EventKind.ORDER_TRIGGERED + 1)]
 
 
 def inputs_of(events: Bytes) -> Bytes:
     """Market data, time, people, settings, connections: what neither strategies nor the simulated exchange made."""
     rows = events.view(EVENT)
-    return np.ascontiguousarray(rows[~np.isin(rows["kind"], _MADE)]).view(np.uint8)
+    return np.ascontiguousarray(rows[~np.isin(rows["kind"], MADE_KINDS)]).view(np.uint8)
 
 
 class Comparison:
@@ -38,6 +38,11 @@ class Comparison:
         """Raises Divergence at the first event or decision that is another."""
         self._made.compare(block.events.tobytes())
         self._decided.compare(block.decisions.tobytes())
+
+    @property
+    def is_behind(self) -> bool:
+        """Whether the tape has events that were not made yet."""
+        return self._made.is_behind
 
     def end(self) -> None:
         """Nothing may be left on either side. Raises Divergence."""
@@ -63,7 +68,12 @@ class _Stream:
         del self.made[:length], self._recorded[:length]
         self._compared += length // self._item_bytes
 
+    @property
+    def is_behind(self) -> bool:
+        return len(self._recorded) > len(self.made)
+
     def end(self) -> None:
+        self.compare(b"")
         if self.made or self._recorded:
             self._differ(0)
 

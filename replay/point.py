@@ -1,12 +1,14 @@
-"""A point of a tape, as a person names it."""
+"""A point of a tape, as a person names it; a time is found by the spans, not by reading the tape."""
 
 import re
+from typing import Any
 
 import numpy as np
 
 from adapters.configuration.values import parse_time
 from adapters.errors import UserError
-from adapters.journal import JournalReader
+from adapters.journal import JournalReader, read_spans
+from adapters.journal.spans import Spans
 from adapters.report.amounts import time_text
 from engine.records import EVENT
 
@@ -31,22 +33,47 @@ def seq_at(reader: JournalReader, text: str | None, option: str) -> int:
     return int(text)
 
 
+def first_seq_at(reader: JournalReader, text: str | None, option: str) -> int:
+    """The first event from `text` on: a sequence number, an ISO time or None for the first of all.
+
+    Raises UserError where there is none such on the tape.
+    """
+    if text is None or text.isdecimal():
+        return 1 if text is None else seq_at(reader, text, option)
+    seq_at(reader, text, option)
+    return _last_until(read_spans(reader), reader, _parse_time(text, option) - 1) + 1
+
+
 def _seq_of_time(reader: JournalReader, text: str, option: str) -> int:
     ts_ns = _parse_time(text, option)
-    first_ts_ns = reached_ns = found = 0
-    for block in reader.blocks():
-        first_ts_ns = first_ts_ns or block.first_ts_ns
-        # Engine time never goes back: an event counts from the latest time before it on.
-        times = np.maximum(np.maximum.accumulate(block.events.view(EVENT)["ts_ns"]), reached_ns)
-        reached_ns = int(times[-1])
-        if reached_ns > ts_ns:
-            found = block.first_seq - 1 + int(np.searchsorted(times, ts_ns, side="right"))
-            break
-        found = block.last_seq
-    if found == 0 or ts_ns > reached_ns:
-        span = f"{time_text(first_ts_ns)} to {time_text(reached_ns)}" if found else f"from {time_text(first_ts_ns)} on"
+    spans = read_spans(reader)
+    first_ts_ns, last_ts_ns = int(spans["first_ts_ns"][0]), int(spans["highest_ts_ns"].max())
+    if not first_ts_ns <= ts_ns <= last_ts_ns:
+        span = f"{time_text(first_ts_ns)} to {time_text(last_ts_ns)}"
         raise UserError(f"{option} {text}: expected a time of the tape, {span}")
-    return found
+    return _last_until(spans, reader, ts_ns)
+
+
+def _last_until(spans: Spans, reader: JournalReader, ts_ns: int) -> int:
+    """The last event that is not later, 0 where all are."""
+    # Engine time never goes back: an event counts from the latest time before it on.
+    reached = np.maximum.accumulate(spans["highest_ts_ns"])
+    number = int(np.searchsorted(reached, ts_ns, side="right"))
+    if number == len(spans):
+        return int(spans["last_seq"][-1])
+    return _seq_within(reader, spans[number], int(reached[number - 1]) if number else 0, ts_ns)
+
+
+def _seq_within(reader: JournalReader, span: Any, reached_ns: int, ts_ns: int) -> int:
+    """The last event of a span that is not later; the time before the span is `reached_ns`."""
+    found = int(span["first_seq"]) - 1
+    while True:
+        block = reader.block_at(found + 1)
+        times = np.maximum(np.maximum.accumulate(block.events.view(EVENT)["ts_ns"]), reached_ns)
+        found = block.first_seq - 1 + int(np.searchsorted(times, ts_ns, side="right"))
+        if found < block.last_seq:
+            return found
+        reached_ns = int(times[-1])
 
 
 def _parse_time(text: str, option: str) -> int:

@@ -8,6 +8,7 @@ from adapters.errors import JournalDamaged
 from adapters.journal import JournalReader, check
 from adapters.report.amounts import time_text
 from engine.kinds import OrderStatus, TradingState
+from replay.audit.state_at import state_at
 from replay.live import IN_DOUBT
 from replay.names import Names, read_names
 from replay.refold import refold
@@ -16,20 +17,21 @@ from replay.refold import refold
 def look(reader: JournalReader, verify: bool) -> dict[str, Any]:
     """The tape's end: orders that are in doubt, positions to be compared, what the state is; asks nobody.
 
-    With `verify` the chain, every decision and every stated digest are checked. Raises JournalDamaged, Divergence.
+    The state comes from the newest snapshot and what followed it, as a restart's does; with `verify` from the whole
+    tape: the chain, every decision and every stated digest are checked. Raises JournalDamaged, Divergence.
     """
     if verify:
         report = check(reader)
         if report.damage is not None:
             raise JournalDamaged(report.damage)
-    folded = refold(reader, compare=verify)
+    folded = refold(reader, compare=True) if verify else state_at(reader, reader.last_seq)
     state = folded.engine.view(folded.state)
     names = read_names(reader)
     snapshot = reader.snapshot_before(reader.last_seq)
     return {
         "mode": reader.manifest.mode,
-        "events": folded.events,
-        "last_time": time_text(folded.last_ts_ns) if folded.events else "",
+        "events": folded.last_seq,
+        "last_time": time_text(folded.last_ts_ns) if folded.last_seq else "",
         "trading_state": TradingState(int(state.trading_state)).name.lower(),
         "snapshot_seq": 0 if snapshot is None else snapshot.seq,
         "state_digest": folded.state_digest,

@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from adapters.errors import Divergence, UserError
 from adapters.journal import NO_STATE_DIGEST, Block, JournalReader
 from engine.entry import Engine, engine_for
-from engine.records import DECISION_BYTES
+from engine.records import COMMAND, DECISION_BYTES
 from engine.state import Limits
 from replay.ahead import blocks_ahead
 from replay.recorder import state_digest
@@ -90,7 +90,7 @@ def refold(
             last_seq = block.first_seq + count - 1
             last_ts_ns = int(folder.engine.view(folder.state).ts_ns)
         if compare:
-            _compare(block, decided, folder.state)
+            compare_block(block, decided, folder.state, count)
         if progress is not None:
             progress(events)
         if count < block.last_seq - block.first_seq + 1:
@@ -100,19 +100,32 @@ def refold(
     return Refold(folder.engine, folder.state, events, last_seq, last_ts_ns, digest, commands.hexdigest(), wall_s)
 
 
-def _compare(block: Block, decided: bytes, state: Bytes) -> None:
+def compare_block(block: Block, decided: bytes, state: Bytes, count: int | None = None) -> None:
+    """Compare what was decided on a block, or on its first `count` events, with what is recorded. Raises Divergence."""
     where = f"block {block.first_seq} to {block.last_seq}"
-    recorded = block.decisions.tobytes()
-    if decided != recorded:
-        pairs = zip(range(0, len(recorded), DECISION_BYTES), range(0, len(decided), DECISION_BYTES), strict=False)
-        same = next(
-            (i for i, _ in pairs if recorded[i : i + DECISION_BYTES] != decided[i : i + DECISION_BYTES]),
-            min(len(recorded), len(decided)),
-        )
-        raise Divergence(
-            f"{where}: decision {same // DECISION_BYTES + 1} of the block differs from the recorded one "
-            f"({len(decided) // DECISION_BYTES} decided, {len(recorded) // DECISION_BYTES} recorded)"
-        )
+    whole = count is None or block.first_seq + count > block.last_seq
+    recorded = block.decisions if whole else block.decisions[: _decided_until(block, block.first_seq + (count or 0))]
+    if decided != recorded.tobytes():
+        _differ(where, recorded.tobytes(), decided)
+    if not whole:
+        return
     found = state_digest(state)
     if block.state_digest not in (found, NO_STATE_DIGEST):
         raise Divergence(f"{where}: state digest {found.hex()[:16]} after it, recorded {block.state_digest.hex()[:16]}")
+
+
+def _decided_until(block: Block, next_seq: int) -> int:
+    """How many bytes of a block's decisions are on events before `next_seq`."""
+    return int(np.searchsorted(block.decisions.view(COMMAND)["seq"], next_seq)) * DECISION_BYTES
+
+
+def _differ(where: str, recorded: bytes, decided: bytes) -> None:
+    pairs = zip(range(0, len(recorded), DECISION_BYTES), range(0, len(decided), DECISION_BYTES), strict=False)
+    same = next(
+        (i for i, _ in pairs if recorded[i : i + DECISION_BYTES] != decided[i : i + DECISION_BYTES]),
+        min(len(recorded), len(decided)),
+    )
+    raise Divergence(
+        f"{where}: decision {same // DECISION_BYTES + 1} of the block differs from the recorded one "
+        f"({len(decided) // DECISION_BYTES} decided, {len(recorded) // DECISION_BYTES} recorded)"
+    )

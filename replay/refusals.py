@@ -1,5 +1,6 @@
 """What the engine refused in a run, in words: by which rule, at which limit, at which figure."""
 
+from collections.abc import Callable
 from typing import Any
 
 import numpy as np
@@ -26,7 +27,7 @@ _COUNTS = (
     *(Reason.INSTRUMENT_ENTRIES_PER_DAY_MAX, Reason.ENTRIES_MAX, Reason.NO_VOLATILITY, Reason.KELLY_TRADES_TOO_FEW),
     *(Reason.EXECUTIONS_THROTTLED, Reason.ORDER_TABLE_FULL, Reason.BRACKET_TABLE_FULL),
 )
-_MONEY = (
+MONEY = (
     *(Reason.NOTIONAL_BELOW_MINIMUM, Reason.WITHIN_BAND, Reason.TRADE_BELOW_MINIMUM, Reason.ORDER_NOTIONAL_MAX),
     *(Reason.POSITION_WEIGHT_MAX, Reason.ACCOUNT_GROSS_MAX, Reason.ACCOUNT_NET_MAX, Reason.ACCOUNT_LONG_MAX),
     *(Reason.ACCOUNT_SHORT_MAX, Reason.ACCOUNT_LEVERAGE_MAX, Reason.TOTAL_GROSS_MAX, Reason.TOTAL_NET_MAX),
@@ -52,31 +53,32 @@ def refused_of(observation: Observation, names: Names) -> list[Json]:
                 "reason": _NAMES.get(reason, f"reason_{reason}"),
                 "limit": int(refusal["limit"]),
                 "observed": int(refusal["observed"]),
-                "text": _text(refusal, observation.state, names),
+                "text": refusal_text(refusal, names),
             }
         )
     return found
 
 
-def _text(refusal: Any, state: Any, names: Names) -> str:
+def refusal_text(refusal: Any, names: Names) -> str:
+    """A refusal (a row of REFUSAL): whose, by which rule, at which limit and figure, these in the rule's unit."""
     number, reason = int(refusal["instrument"]), int(refusal["reason"])
     limit, observed = int(refusal["limit"]), int(refusal["observed"])
     words = _NAMES.get(reason, f"reason {reason}").replace("_", " ")
     what = f"{names.strategy(int(refusal['strategy']))} at {names.instrument(number).symbol}: {words}"
     if reason == Reason.BREAKER_TRIPPED:
-        condition = int(state.breakers[limit]["condition"])
-        return f"{what}, {names.breaker(limit)} at {figure_text(condition, observed, names, number)}"
+        figure = figure_text(names.conditions.get(limit, 0), observed, names, number)
+        return f"{what}, {names.breaker(limit)} at {figure}"
     if reason == Reason.SIZE_ZERO:
         why = SizeLimit(limit).name.lower().replace("_", " ")
         return f"{what}, {_lots(observed, names, number)} wanted, limit {why}"
-    shown = _shown(reason, number, state, names)
+    shown = shown_by(reason, number, names)
     return what if shown is None else f"{what}, limit {shown(limit)}, seen {shown(observed)}"
 
 
-def _shown(reason: int, number: int, state: Any, names: Names) -> Any:
-    """How the two figures of a reason are shown; None where they are no figures to compare."""
-    if reason in _MONEY:
-        return lambda units: _money(units, number, state, names)
+def shown_by(reason: int, number: int, names: Names) -> Callable[[int], str] | None:
+    """How the two figures of a reason are shown at an instrument; None where they are no figures to compare."""
+    if reason in MONEY:
+        return lambda units: _money(units, number, names)
     if reason in _LOTS:
         return lambda lots: _lots(lots, names, number)
     if reason in _PRICES:
@@ -88,10 +90,10 @@ def _shown(reason: int, number: int, state: Any, names: Names) -> Any:
     return (lambda count: f"{count:,}") if reason in _COUNTS else None
 
 
-def _money(units: int, number: int, state: Any, names: Names) -> str:
-    if number >= len(state.instruments):
+def _money(units: int, number: int, names: Names) -> str:
+    if number not in names.instruments:
         return f"{units:,} units"
-    account = names.account(int(state.instruments[number]["account"]))
+    account = names.account(names.instruments[number].account)
     return f"{shown_amount(money_text(units, account.money_decimals))} {account.currency}"
 
 

@@ -34,6 +34,18 @@ _OPEN = (
 Json = dict[str, Any]
 
 
+def standing_of(state: Any, names: Names) -> Json:
+    """All of it."""
+    return {
+        "trading_state": trading_state_of(state),
+        "accounts": accounts_of(state, names),
+        "positions": positions_of(state, names),
+        "open_orders": open_orders_of(state, names),
+        "brackets": brackets_of(state, names),
+        "breakers": breakers_of(state, names),
+    }
+
+
 def accounts_of(state: Any, names: Names) -> list[Json]:
     """Every account and its money."""
     return [

@@ -5,7 +5,9 @@ from typing import Annotated, Literal
 
 from cyclopts import App, Parameter
 
-Output = Annotated[Literal["table", "json"], Parameter(help="A table for people, or one JSON object for programs.")]
+from adapters.cli.audit import audit as audit_app
+from adapters.cli.journal import journal as journal_app
+from adapters.cli.options import Output
 
 
 def _version() -> str:
@@ -20,6 +22,8 @@ app = App(
     version=_version,
     suppress_keyboard_interrupt=False,
 )
+app.command(journal_app)
+app.command(audit_app)
 
 
 @app.command
@@ -137,7 +141,7 @@ def ctl(
 
 @app.command
 def bench(
-    workload: Literal["ticks", "bars", "resting", "brackets", "live-load", "live-latency"],
+    workload: Literal["ticks", "bars", "resting", "brackets", "audit", "live-load", "live-latency"],
     /,
     *,
     events: int | None = None,
@@ -156,8 +160,9 @@ def bench(
     ----------
     workload
         What is traded: quotes or bars of a seeded random walk; or what a tick costs with few and many resting orders,
-        or open brackets. With live, the daemon takes quotes of a venue in a process of its own: how many a second
-        without losing one (exit code 1 where it did), or how long from a quote to the command that it causes.
+        or open brackets; or how long questions to a long tape take. With live, the daemon takes quotes of a venue in a
+        process of its own: how many a second without losing one (exit code 1 where it did), or how long from a quote to
+        the command that it causes.
     events
         How many market events.
     strategy
@@ -167,7 +172,8 @@ def bench(
     journal
         Record to a journal, and fold it again, or leave that out.
     keep
-        A new folder for the journal, which then stays, and for one run instead of several.
+        A new folder for the journal, which then stays, and for one run instead of several. With audit, a journal that
+        is there already is asked.
     rate
         How many quotes a second the venue sends: 50,000 for live-load, 5,000 for live-latency where not given.
     seconds
@@ -176,11 +182,15 @@ def bench(
         Of how many instruments, 100 where not given.
     """
     from adapters.cli.benching import bench as run
-    from adapters.cli.benching import bench_live, refuse
+    from adapters.cli.benching import bench_audit, bench_live, refuse
 
     if workload in ("live-load", "live-latency"):
         refuse(workload, events=events, strategy=strategy != "compiled", rules=rules != "none", no_journal=not journal)
         return bench_live(workload, rate, seconds, instruments, keep, output)
+    if workload == "audit":
+        refuse(workload, strategy=strategy != "compiled", rules=rules != "none", no_journal=not journal)
+        refuse(workload, rate=rate, seconds=seconds, instruments=instruments)
+        return bench_audit(events, keep, output)
     refuse(workload, rate=rate, seconds=seconds, instruments=instruments)
     return run(workload, events, strategy, rules, journal, keep, output)
 

@@ -11,8 +11,8 @@ _LIVE_INSTRUMENTS = 100
 # Which workloads an option is for.
 _OF = {
     **dict.fromkeys(("strategy", "rules", "no-journal"), "ticks or bars"),
-    "keep": "ticks, bars or live-load",
-    "events": "ticks, bars, resting or brackets",
+    "keep": "ticks, bars, audit or live-load",
+    "events": "ticks, bars, resting, brackets or audit",
     **dict.fromkeys(("rate", "seconds", "instruments"), "live-load or live-latency"),
 }
 
@@ -32,6 +32,17 @@ def bench(
             figures = run_waiting_bench(workload, events)
         else:
             figures = run_bench(workload, events, strategy, journal, keep, rules, progress=done)
+    _print(figures, output)
+    return 0
+
+
+def bench_audit(events: int | None, keep: Path | None, output: str) -> int:
+    """Ask a long tape and print how long that takes. Raises TapefoldError."""
+    prepare_engine("run", "fold")
+    from replay.bench_audit import EVENTS, run_audit_bench
+
+    with progress("Recording a tape", events or EVENTS) as done:
+        figures = run_audit_bench(events, keep, done)
     _print(figures, output)
     return 0
 

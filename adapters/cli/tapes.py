@@ -21,14 +21,7 @@ def replay(journal: Path, until: str | None, output: str) -> int:
     from replay.names import read_names
     from replay.point import seq_at
     from replay.refold import refold
-    from replay.standing import (
-        accounts_of,
-        brackets_of,
-        breakers_of,
-        open_orders_of,
-        positions_of,
-        trading_state_of,
-    )
+    from replay.standing import standing_of
 
     with read_journal(journal) as reader:
         last_seq = seq_at(reader, until, "--until")
@@ -47,12 +40,7 @@ def replay(journal: Path, until: str | None, output: str) -> int:
         "last_time": time_text(folded.last_ts_ns),
         "state_digest": folded.state_digest,
         "command_digest": folded.command_digest,
-        "trading_state": trading_state_of(state),
-        "accounts": accounts_of(state, names),
-        "positions": positions_of(state, names),
-        "open_orders": open_orders_of(state, names),
-        "brackets": brackets_of(state, names),
-        "breakers": breakers_of(state, names),
+        **standing_of(state, names),
     }
     if output == "json":
         print_json(result)
@@ -76,6 +64,11 @@ def _print_replay(result: Mapping[str, Any]) -> None:
             ("Command digest", result["command_digest"]),
         ]
     )
+    print_standing(result)
+
+
+def print_standing(result: Mapping[str, Any]) -> None:
+    """Tables of what `standing_of` gives."""
     _print_entries(
         "Accounts",
         result["accounts"],
@@ -158,7 +151,7 @@ def _verify(journal: Path, result: dict[str, Any]) -> None:
     from adapters.version import engine_version
     from replay.refold import refold
 
-    with read_journal(journal) as reader:
+    with read_journal(journal, walk_again=True) as reader:
         result["engine_version"] = engine_version()
         result["recorded_engine_version"] = reader.manifest.engine_version
         report = check(reader)

@@ -95,15 +95,18 @@ def load_configuration(path: str | Path) -> Configuration:
     return parse_configuration(text, path)
 
 
-def parse_configuration(text: str, path: Path) -> Configuration:
-    """Check a configuration's text; `path` is where it came from and what relative paths start from."""
+def parse_configuration(text: str, path: Path, files_are_there: bool = True) -> Configuration:
+    """Check a configuration's text; `path` is where it came from and what relative paths start from.
+
+    That of a tape may name files of strategies that are not on this machine.
+    """
     try:
         keys = tomllib.loads(text, parse_float=Decimal)
         file = File.model_validate(keys)
         accounts = resolve_accounts(file.accounts, file.instruments)
         instruments = resolve_instruments(file.instruments, accounts)
         exchange = resolve_exchange(file.exchange)
-        _check_strategies(file.strategies, path.parent)
+        _check_strategies(file.strategies, path.parent if files_are_there else None)
         _check_data(file.data, [instrument.symbol for instrument in instruments])
         rules = resolve_rules(file, accounts, instruments)
         check_votes(file.strategies, instruments)
@@ -161,7 +164,7 @@ def _check_live(live: LiveSection | None, accounts: Sequence[Account]) -> None:
             raise Problem(("live", "connections"), f"expected a connection of every account, found none of {name!r}")
 
 
-def _check_strategies(strategies: tuple[StrategySection, ...], directory: Path) -> None:
+def _check_strategies(strategies: tuple[StrategySection, ...], directory: Path | None) -> None:
     names: set[str] = set()
     for number, strategy in enumerate(strategies):
         at: Location = ("strategies", number)
@@ -169,7 +172,7 @@ def _check_strategies(strategies: tuple[StrategySection, ...], directory: Path) 
             raise Problem((*at, "name"), f"expected a name of its own, {strategy.name!r} is used twice")
         names.add(strategy.name)
         module, _, class_name = strategy.entry.partition(":")
-        if module.endswith(".py") and not (directory / module).is_file():
+        if directory is not None and module.endswith(".py") and not (directory / module).is_file():
             raise Problem((*at, "entry"), f"expected a Python file, found none at {directory / module}")
         if strategy.form == "python" and not class_name:
             raise Problem((*at, "entry"), f"expected 'module:Class' or 'file.py:Class', found {strategy.entry!r}")

@@ -2,6 +2,7 @@
 
 import json
 import tomllib
+from collections.abc import Mapping
 from datetime import UTC, datetime, timedelta
 from decimal import Decimal
 from typing import Any
@@ -19,12 +20,18 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 def set_by_hand(in_force: RulesInForce, key: str, text: str, at_ns: int) -> tuple[RulesInForce, Change]:
     """What is in force once the rule at the path `key` is what `text` says, and what that tells. Raises UserError."""
+    return set_together(in_force, {key: text}, at_ns)
+
+
+def set_together(in_force: RulesInForce, texts: Mapping[str, str], at_ns: int) -> tuple[RulesInForce, Change]:
+    """The same for several rules at once, by their paths."""
     moment = _EPOCH + timedelta(microseconds=at_ns // 1_000)
-    section = ChangeSection.model_validate({"at": moment, "set": {key: value_of(text)}})
+    values = {key: value_of(text) for key, text in texts.items()}
+    section = ChangeSection.model_validate({"at": moment, "set": values})
     try:
         return in_force.after(section)
     except Problem as problem:
-        raise UserError(f"{_told_of(key, problem.location)}: {problem}") from None
+        raise UserError(f"{_told_of(', '.join(texts), problem.location)}: {problem}") from None
 
 
 def _told_of(key: str, location: Location) -> str:

@@ -16,6 +16,7 @@ from adapters.journal.journal import JournalReader, JournalWriter
 from adapters.journal.lmdb_journal import append_journal, create_journal, read_journal
 from adapters.journal.memory_journal import MemoryJournal
 from adapters.journal.port import NO_STATE_DIGEST, Block, Durability, Manifest, Snapshot
+from adapters.journal.spans import read_spans
 
 __all__ = [
     "NO_STATE_DIGEST",
@@ -40,4 +41,5 @@ __all__ = [
     "create_journal",
     "document_hash",
     "read_journal",
+    "read_spans",
 ]

@@ -11,6 +11,7 @@ from adapters.journal.documents import hash_word
 from adapters.journal.journal import JournalReader, JournalWriter, open_snapshot, read_head, snapshot_name
 from adapters.journal.port import DIGEST_BYTES, Block, BlockDamaged, Change, Malformed, Store, Table, View
 from adapters.journal.sealed import CUT_KEY, HEAD_KEY, LAST_KEY, Head, key_after, key_seq, seq_key, unseal
+from adapters.journal.spans import SpansChecked, missing_spans
 from engine.records import DECISION_BYTES, EVENT
 
 
@@ -42,14 +43,20 @@ def check(reader: JournalReader) -> IntegrityReport:
     """Walk the whole journal and name its first damage. Raises nothing for what it finds."""
     report = IntegrityReport(reader.store.name, 0, 0, 0, 0, 0, 0)
     try:
+        spans = SpansChecked(reader)
         for block in reader.blocks():
             _check_documents(reader, block)
+            spans.see(block)
             report = _count(report, block)
+        spans.end()
         report = replace(report, snapshots=_check_rest(reader, report))
     except BlockDamaged as damage:
         return replace(report, damage=str(damage), damaged_block=damage.block_seq)
     except JournalDamaged as damage:
         return replace(report, damage=str(damage))
+    except Malformed as damage:
+        line = f"{reader.store.name}: {damage}; events 1 to {report.last_good_seq} can be read"
+        return replace(report, damage=line)
     return report
 
 
@@ -65,6 +72,8 @@ def continue_tape(store: Store) -> JournalWriter:
         notes: tuple[str, ...] = ()
         if report.damage is not None:
             notes = (_cut_unfinished(reader, report),)
+        if missing := missing_spans(reader):
+            store.write(missing)
         with store.view() as view:
             return JournalWriter(store, reader.manifest, read_head(view), notes)
     except BaseException:
@@ -183,4 +192,6 @@ def _head_before(reader: JournalReader, view: View, head: Head) -> Head:
 
 def _keys_after(view: View, last_seq: int) -> Sequence[tuple[Table, bytes]]:
     first = key_after(seq_key(last_seq))
-    return [(table, key) for table in (Table.DOCUMENTS, Table.SNAPSHOTS) for key, _ in view.items(table, first)]
+    return [
+        (table, key) for table in (Table.DOCUMENTS, Table.SNAPSHOTS, Table.SPANS) for key, _ in view.items(table, first)
+    ]

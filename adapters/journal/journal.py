@@ -45,6 +45,7 @@ from adapters.journal.sealed import (
     seq_key,
     unseal,
 )
+from adapters.journal.spans import Gathering, span_change
 from engine.records import DECISION_BYTES, EVENT, EVENT_BYTES
 
 NONE: Mapping[int, Document] = MappingProxyType({})
@@ -99,6 +100,8 @@ class JournalWriter:
         self._store = store
         self._head = head
         self._has_grown = False
+        self._span = Gathering()
+        self._span_made: list[Change] = []
 
     @property
     def next_seq(self) -> int:
@@ -144,10 +147,15 @@ class JournalWriter:
         head = Head(last_seq, self._head.blocks + 1, first_seq, bytes(value[:DIGEST_BYTES]))
         changes: list[Change] = [(Table.BLOCKS, seq_key(first_seq), value)]
         changes += [(Table.DOCUMENTS, seq_key(seq), document) for seq, document in sealed]
-        changes += [(Table.MANIFEST, HEAD_KEY, head.encode())]
+        changes += [(Table.MANIFEST, HEAD_KEY, head.encode()), *self._span_made]
         self._store.write(changes)
         self._head = head
         self._has_grown = True
+        # After the commit: a span is written with the next one, and what it lacks until then can be read.
+        self._span_made = []
+        self._span.add(first_seq, records[0], records[1], len(sealed))
+        if self._span.is_full:
+            self._span_made = [span_change(self._span.close())]
         return last_seq
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
@@ -170,7 +178,9 @@ class JournalWriter:
             if self._has_grown:
                 # LMDB finds its last commit by one number. Committed twice, the tape's end is the same without it.
                 self._has_grown = False
-                self._store.write([(Table.MANIFEST, HEAD_KEY, self._head.encode())])
+                if self._span.count:
+                    self._span_made += [span_change(self._span.close())]
+                self._store.write([(Table.MANIFEST, HEAD_KEY, self._head.encode()), *self._span_made])
         finally:
             self._store.close()
 
@@ -197,6 +207,12 @@ class JournalReader:
         """The last sequence number on the tape now, 0 of an empty one."""
         with self.store.view() as view:
             return self._head(view).last_seq
+
+    @property
+    def head(self) -> Head:
+        """Where the tape ends now."""
+        with self.store.view() as view:
+            return self._head(view)
 
     def blocks(self, first_seq: int = 1, last_seq: int | None = None, verified: bool = True) -> Iterator[Block]:
         """The blocks from the one that holds `first_seq` to the one that holds `last_seq` (None: to the end).
@@ -228,6 +244,28 @@ class JournalReader:
                 self._check_end(links, head)
                 return
             key = key_after(key)
+
+    def block_at(self, seq: int) -> Block:
+        """The block that holds event `seq`, in memory of its own: it stays, whatever is read meanwhile.
+
+        Its own hash is checked, not that of the block before it. Raises `BlockDamaged`, and `ValueError` where there
+        is no such event.
+        """
+        with self.store.view() as view:
+            entry = view.at_or_before(Table.BLOCKS, seq_key(seq)) if seq > 0 else None
+            if entry is None:
+                raise ValueError(f"event {seq}: expected one of the tape")
+            first_seq, value = self._seq(entry[0]), aligned(len(entry[1]))
+            value[:] = np.asarray(entry[1])
+        try:
+            block = decode_block(value)
+            if block.first_seq != first_seq:
+                raise Malformed(f"the block of events {block.first_seq} to {block.last_seq} is stored in its place")
+        except Malformed as damage:
+            raise BlockDamaged(self.store.name, first_seq, damage, first_seq - 1) from damage
+        if block.last_seq < seq:
+            raise ValueError(f"event {seq}: expected one of the tape")
+        return block
 
     def document(self, seq: int) -> Document | None:
         """The document that belongs to event `seq`, None where it has none. Raises `JournalDamaged`."""

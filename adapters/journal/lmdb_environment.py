@@ -25,6 +25,8 @@ DATA_FILE = "data.mdb"
 PAGE_BYTES = mmap.PAGESIZE
 
 MAP_BYTES_AT_FIRST = 64 << 20
+# Tables that journals of earlier versions do not have.
+LATER_TABLES = (Table.SPANS,)
 # What a commit may need besides its values: copies of tree pages.
 TREE_BYTES = 1 << 20
 # Below this, mapped pages are let go later, together with others.
@@ -189,7 +191,7 @@ class Environment:
                 tables[table] = self._lmdb.open_db(table.value, create=False)
             except lmdb.NotFoundError:
                 continue
-        missing = [table.value.decode() for table in Table if table not in tables]
+        missing = [table.value.decode() for table in Table if table not in tables and table not in LATER_TABLES]
         if not tables:
             raise UserError(f"{self.folder}: holds no journal (no table of one), expected a journal's folder")
         if missing:
@@ -213,6 +215,10 @@ class Environment:
             ) from error
 
     def _commit(self, changes: Sequence[Change]) -> None:
+        for table in {table for table, _, _ in changes if table not in self.tables}:
+            with self._lmdb.begin(write=True) as transaction:
+                handle = self._lmdb.open_db(table.value, transaction)
+            self.tables[table] = handle
         with self._lmdb.begin(write=True, buffers=True) as transaction:
             for table, key, value in changes:
                 if value is None:

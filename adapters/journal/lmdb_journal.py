@@ -66,12 +66,15 @@ def append_journal(path: str | Path, durability: Durability = Durability.EVERY_C
     return continue_tape(LmdbStore(folder, _WRITE_ACCESS[durability], lock))
 
 
-def read_journal(path: str | Path) -> JournalReader:
-    """Read a journal, also while it is written. Raises `UserError` or `JournalDamaged`."""
+def read_journal(path: str | Path, walk_again: bool = False) -> JournalReader:
+    """Read a journal, also while it is written. Raises `UserError` or `JournalDamaged`.
+
+    The pages of a file at rest are walked first, with `walk_again` also where they were before and nothing was touched.
+    """
     folder = _journal_folder(path)
     at_rest = not has_writer(folder) and not is_entered(folder)
     # A writer that came meanwhile has made the walk worthless, and makes its own.
-    if at_rest and (damage := _damage(folder)) is not None and not has_writer(folder):
+    if at_rest and (damage := _damage(folder, walk_again)) is not None and not has_writer(folder):
         raise damage
     store = LmdbStore(folder, Access.READ)
     try:
@@ -142,10 +145,14 @@ class LmdbView:
         self._touched_bytes = 0
 
     def get(self, table: Table, key: bytes) -> memoryview | None:
+        if table not in self._tables:
+            return None
         value = self._transaction.get(key, db=self._tables[table])
         return None if value is None else self._touch(value)
 
     def at_or_before(self, table: Table, key: bytes) -> tuple[bytes, memoryview] | None:
+        if table not in self._tables:
+            return None
         cursor = self._transaction.cursor(db=self._tables[table])
         if cursor.set_range(key) and cursor.key() == key:
             return key, self._touch(cursor.value())
@@ -154,6 +161,8 @@ class LmdbView:
         return (bytes(cursor.key()), self._touch(cursor.value())) if found else None
 
     def items(self, table: Table, first_key: bytes) -> Iterator[tuple[bytes, memoryview]]:
+        if table not in self._tables:
+            return
         cursor = self._transaction.cursor(db=self._tables[table])
         found = cursor.set_range(first_key)
         while found:
@@ -183,10 +192,10 @@ def _journal_folder(path: str | Path) -> Path:
     return folder
 
 
-def _damage(folder: Path) -> JournalDamaged | None:
+def _damage(folder: Path, walk_again: bool = True) -> JournalDamaged | None:
     """What the walk over the pages of a file at rest finds."""
     try:
-        what = page_damage(folder / DATA_FILE)
+        what = page_damage(folder / DATA_FILE, walk_again)
     except OSError as error:
         raise UserError(f"{folder}: cannot be read ({error.strerror}), expected a readable journal") from error
     if what is None:

@@ -1,6 +1,6 @@
 """What a journal is made of, and the small store that it needs underneath.
 
-A journal is four ordered tables of bytes. `JournalWriter` and `JournalReader` (`adapters.journal.journal`) know
+A journal is a few ordered tables of bytes. `JournalWriter` and `JournalReader` (`adapters.journal.journal`) know
 what the bytes mean; a `Store` only keeps them, one atomic write at a time, for one writer and many readers.
 """
 
@@ -25,12 +25,13 @@ Bytes = NDArray[np.uint8]
 
 
 class Table(Enum):
-    """The four tables of a journal; the value is the table's name in the file."""
+    """The tables of a journal; the value is the table's name in the file."""
 
     BLOCKS = b"blocks"
     DOCUMENTS = b"documents"
     SNAPSHOTS = b"snapshots"
     MANIFEST = b"manifest"
+    SPANS = b"spans"
 
 
 class Durability(Enum):
@@ -135,7 +136,7 @@ Change = tuple[Table, bytes, bytes | memoryview | None]
 
 
 class Store(Protocol):
-    """Four ordered tables of bytes: one writer at a time, any number of readers while it writes."""
+    """Ordered tables of bytes: one writer at a time, any number of readers while it writes."""
 
     @property
     def name(self) -> str:

@@ -7,6 +7,7 @@ import numpy as np
 from engine.arithmetic import PPM
 from engine.brackets.rows import has_free_row, take_row
 from engine.brackets.terms import price_at, set_distance
+from engine.decisions import Stage, list_passed
 from engine.jit import inner_kernel
 from engine.kinds import BracketStatus, Distance, GroupKind, OrderFlag, OrderRole, OrderType
 from engine.reasons import Reason
@@ -14,6 +15,7 @@ from engine.reasons import Reason
 _ZERO = np.int64(0)
 # The second sample is the first with a true range.
 _ATR_SAMPLES_MIN = np.int64(2)
+_BRACKET = np.int64(Stage.BRACKET)
 
 
 @inner_kernel
@@ -36,7 +38,7 @@ def _stop(state: Any, signal: Any, instrument_number: Any) -> Any:
 
 
 @inner_kernel
-def bracket_refusal(state: Any, signal: Any, instrument_number: Any, side: Any, price_ticks: Any) -> Any:
+def bracket_refusal(state: Any, outbox: Any, signal: Any, instrument_number: Any, side: Any, price_ticks: Any) -> Any:
     """(reason, limit, observed) why no bracket can be opened, or (NONE, 0, 0)."""
     instrument = state.instruments[instrument_number]
     kind, _ = _stop(state, signal, instrument_number)
@@ -44,13 +46,19 @@ def bracket_refusal(state: Any, signal: Any, instrument_number: Any, side: Any, 
         return np.int64(Reason.STOP_MISSING), _ZERO, _ZERO
     if signal.stop_ticks > 0 and (price_ticks <= signal.stop_ticks if side > 0 else price_ticks >= signal.stop_ticks):
         return np.int64(Reason.STOP_INVALID), np.int64(price_ticks), np.int64(signal.stop_ticks)
+    if signal.stop_ticks > 0:
+        list_passed(outbox, _BRACKET, np.int64(Reason.STOP_INVALID), price_ticks, signal.stop_ticks)
     target = np.int64(signal.target_ticks)
     if target > 0 and (target <= price_ticks if side > 0 else target >= price_ticks):
         return np.int64(Reason.TARGET_INVALID), np.int64(price_ticks), target
+    if target > 0:
+        list_passed(outbox, _BRACKET, np.int64(Reason.TARGET_INVALID), price_ticks, target)
     if instrument.samples < _ATR_SAMPLES_MIN and _needs_atr(instrument, signal):
         return np.int64(Reason.NO_VOLATILITY), _ATR_SAMPLES_MIN, np.int64(instrument.samples)
     if not has_free_row(state):
         return np.int64(Reason.BRACKET_TABLE_FULL), np.int64(len(state.brackets)), np.int64(state.brackets_open)
+    rows = np.int64(len(state.brackets))
+    list_passed(outbox, _BRACKET, np.int64(Reason.BRACKET_TABLE_FULL), rows, state.brackets_open)
     return np.int64(Reason.NONE), _ZERO, _ZERO
 
 

@@ -34,7 +34,7 @@ def on_order_requested(state: Any, request: Any, outbox: Any) -> Any:
     slot = _find_group(state, strategy, np.int64(request.group)) if request.group_kind != GroupKind.NONE else _ZERO
     reason, limit, observed = _record_refusal(state, request, slot)
     if reason == _NONE:
-        reason, limit, observed = _trading_refusal(state, request, strategy, slot)
+        reason, limit, observed = _trading_refusal(state, outbox, request, strategy, slot)
     if reason == _NONE:
         reason, limit, observed = _room_refusal(state, request, slot)
     if reason != _NONE:
@@ -118,7 +118,7 @@ def _record_refusal(state: Any, request: Any, slot: Any) -> Any:
 
 
 @inner_kernel
-def _trading_refusal(state: Any, request: Any, strategy_number: Any, slot: Any) -> Any:
+def _trading_refusal(state: Any, outbox: Any, request: Any, strategy_number: Any, slot: Any) -> Any:
     """(reason, limit, observed) where the order may not be placed now, or (NONE, 0, 0)."""
     number = np.int64(request.instrument)
     instrument = state.instruments[number]
@@ -143,7 +143,7 @@ def _trading_refusal(state: Any, request: Any, strategy_number: Any, slot: Any) 
     if mark <= 0:
         return np.int64(Reason.NO_REFERENCE_PRICE), _ZERO, _ZERO
     price = limit if limit > 0 else mark
-    return check_entry(state, number, strategy_number, side, lots, price, limit, _ZERO)
+    return check_entry(state, outbox, number, strategy_number, side, lots, price, limit, _ZERO)
 
 
 @inner_kernel

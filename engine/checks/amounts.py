@@ -5,6 +5,7 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import INT64_MAX, MONEY_MAX, PPM, ppm_part, ppm_part_up, product_fits
+from engine.decisions import Stage, list_passed
 from engine.jit import inner_kernel
 from engine.reasons import Reason
 
@@ -15,6 +16,13 @@ LARGEST = np.int64(MONEY_MAX)
 BEYOND_UNITS = np.int64(MONEY_MAX + 1)
 # What a check returns: (reason, limit, observed).
 PASSED = (ZERO, ZERO, ZERO)
+_CHECK = np.int64(Stage.CHECK)
+
+
+@inner_kernel
+def passes(outbox: Any, reason: Any, limit: Any, observed: Any) -> None:
+    """Note that a check was asked and passed, at which figure."""
+    list_passed(outbox, _CHECK, reason, limit, observed)
 
 
 @inner_kernel

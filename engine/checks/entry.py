@@ -18,6 +18,7 @@ __all__ = ["affordable_lots", "check_entry", "note_entry"]
 @inner_kernel
 def check_entry(
     state: Any,
+    outbox: Any,
     instrument_number: Any,
     strategy: Any,
     side: Any,
@@ -29,30 +30,30 @@ def check_entry(
     """(reason, limit, observed) of the first check that fails, or (NONE, 0, 0).
 
     `price_ticks` is what the order is worth, `limit_ticks` its limit or 0; `closing_lots` of the present position
-    (counted without sign) are closed by the same signal and taken as gone.
+    (counted without sign) are closed by the same signal and taken as gone. Checks that pass are listed in the outbox.
     """
     instrument = state.instruments[instrument_number]
-    refusal = check_gates(state, instrument_number, strategy)
+    refusal = check_gates(state, outbox, instrument_number, strategy)
     if refusal[0] == 0:
-        refusal = check_reference(state, instrument, side, quantity_lots, limit_ticks)
+        refusal = check_reference(state, outbox, instrument, side, quantity_lots, limit_ticks)
     if refusal[0] == 0:
-        refusal = check_repetition(state, instrument_number, strategy, side, quantity_lots, limit_ticks)
+        refusal = check_repetition(state, outbox, instrument_number, strategy, side, quantity_lots, limit_ticks)
     if refusal[0] == 0:
-        refusal = check_self_cross(state, instrument, side, price_ticks)
+        refusal = check_self_cross(state, outbox, instrument, side, price_ticks)
     if refusal[0] == 0:
-        refusal = check_size(state, instrument_number, side, quantity_lots, price_ticks, closing_lots)
+        refusal = check_size(state, outbox, instrument_number, side, quantity_lots, price_ticks, closing_lots)
     if refusal[0] == 0:
-        refusal = check_exposure(state, instrument_number, side, quantity_lots, price_ticks, closing_lots)
+        refusal = check_exposure(state, outbox, instrument_number, side, quantity_lots, price_ticks, closing_lots)
     if refusal[0] == 0:
-        refusal = check_funds(state, instrument_number, side, quantity_lots, price_ticks, closing_lots)
+        refusal = check_funds(state, outbox, instrument_number, side, quantity_lots, price_ticks, closing_lots)
     if refusal[0] == 0:
-        refusal = check_counts(state, instrument_number)
+        refusal = check_counts(state, outbox, instrument_number)
     if refusal[0] == 0:
-        refusal = check_day(state, instrument)
+        refusal = check_day(state, outbox, instrument)
     if refusal[0] == 0:
-        refusal = check_losses(state, state.accounts[instrument.account], strategy, quantity_lots)
+        refusal = check_losses(state, outbox, state.accounts[instrument.account], strategy, quantity_lots)
     if refusal[0] == 0:
-        refusal = check_level(state, instrument_number)
+        refusal = check_level(state, outbox, instrument_number)
     if refusal[0] == 0:
-        refusal = check_rates(state)
+        refusal = check_rates(state, outbox)
     return refusal

@@ -15,6 +15,7 @@ from engine.checks.amounts import (
     lots_towards,
     lots_worth,
     overflow,
+    passes,
     worth_towards,
 )
 from engine.jit import inner_kernel
@@ -75,20 +76,33 @@ def _exposures(state: Any, accounts: Any, number_ordered: Any, side: Any, order_
 
 
 @inner_kernel
-def _check_rules(rules: Any, first_reason: Any, gross: Any, net: Any, long: Any, short: Any, equity: Any) -> Any:
+def _check_limit(outbox: Any, reason: Any, limit_units: Any, observed_units: Any) -> Any:
+    """One limit of an exposure, where it is set."""
+    if limit_units != 0:
+        if observed_units > limit_units:
+            return reason, limit_units, observed_units
+        passes(outbox, reason, limit_units, observed_units)
+    return PASSED
+
+
+@inner_kernel
+def _check_rules(
+    outbox: Any, rules: Any, first_reason: Any, gross: Any, net: Any, long: Any, short: Any, equity: Any
+) -> Any:
     """The five rules of an account or of all, in their order."""
-    if rules.gross_max_units != 0 and gross > rules.gross_max_units:
-        return first_reason, rules.gross_max_units, gross
-    if rules.net_max_units != 0 and net > rules.net_max_units:
-        return first_reason + 1, rules.net_max_units, net
-    if rules.long_max_units != 0 and long > rules.long_max_units:
-        return first_reason + 2, rules.long_max_units, long
-    if rules.short_max_units != 0 and short > rules.short_max_units:
-        return first_reason + 3, rules.short_max_units, short
-    if rules.leverage_max_ppm != 0:
-        allowed = allowed_part(equity, rules.leverage_max_ppm)
-        if equity <= 0 or gross > allowed:
-            return first_reason + 4, allowed, gross
+    refusal = _check_limit(outbox, first_reason, rules.gross_max_units, gross)
+    if refusal[0] == 0:
+        refusal = _check_limit(outbox, first_reason + 1, rules.net_max_units, net)
+    if refusal[0] == 0:
+        refusal = _check_limit(outbox, first_reason + 2, rules.long_max_units, long)
+    if refusal[0] == 0:
+        refusal = _check_limit(outbox, first_reason + 3, rules.short_max_units, short)
+    if refusal[0] != 0 or rules.leverage_max_ppm == 0:
+        return refusal
+    allowed = allowed_part(equity, rules.leverage_max_ppm)
+    if equity <= 0 or gross > allowed:
+        return first_reason + 4, allowed, gross
+    passes(outbox, first_reason + 4, allowed, gross)
     return PASSED
 
 
@@ -111,7 +125,7 @@ def _total_equity(state: Any) -> Any:
 
 @inner_kernel
 def check_exposure(
-    state: Any, instrument_number: Any, side: Any, quantity_lots: Any, price_ticks: Any, closing_lots: Any
+    state: Any, outbox: Any, instrument_number: Any, side: Any, quantity_lots: Any, price_ticks: Any, closing_lots: Any
 ) -> Any:
     """Checks 17 to 19."""
     instrument = state.instruments[instrument_number]
@@ -128,7 +142,7 @@ def check_exposure(
         gross, net, long, short = _exposures(state, accounts, instrument_number, side, order_units, closing_lots)
         if gross > MONEY_MAX:
             return overflow(quantity_lots)
-        refusal = _check_rules(account.rules, _ACCOUNT, gross, net, long, short, account.equity_units)
+        refusal = _check_rules(outbox, account.rules, _ACCOUNT, gross, net, long, short, account.equity_units)
         if refusal[0] != 0:
             return refusal
     if of_all:
@@ -136,5 +150,5 @@ def check_exposure(
         gross, net, long, short = _exposures(state, _EVERY_ACCOUNT, instrument_number, side, order_units, closing_lots)
         if gross > MONEY_MAX or equity > MONEY_MAX:
             return overflow(quantity_lots)
-        return _check_rules(state.rules, _TOTAL, gross, net, long, short, equity)
+        return _check_rules(outbox, state.rules, _TOTAL, gross, net, long, short, equity)
     return PASSED

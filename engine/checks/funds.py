@@ -14,6 +14,7 @@ from engine.checks.amounts import (
     lots_worth,
     overflow,
     part_up,
+    passes,
     worth_towards,
 )
 from engine.checks.exposure import worst_case
@@ -87,7 +88,7 @@ def _needed(
 
 @inner_kernel
 def check_funds(
-    state: Any, instrument_number: Any, side: Any, quantity_lots: Any, price_ticks: Any, closing_lots: Any
+    state: Any, outbox: Any, instrument_number: Any, side: Any, quantity_lots: Any, price_ticks: Any, closing_lots: Any
 ) -> Any:
     """Check 20."""
     instrument = state.instruments[instrument_number]
@@ -103,6 +104,7 @@ def check_funds(
     free = _free_funds(account, committed)
     if free < needed:
         return np.int64(Reason.FUNDS_INSUFFICIENT), free, needed
+    passes(outbox, np.int64(Reason.FUNDS_INSUFFICIENT), free, needed)
     return PASSED
 
 

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import INT64_MAX, PPM, ppm_part_up, root
-from engine.checks.amounts import PASSED, ZERO, part_up
+from engine.checks.amounts import PASSED, ZERO, part_up, passes
 from engine.decisions import next_command
 from engine.estimates import volatility_samples_min
 from engine.jit import inner_kernel, overlay
@@ -40,13 +40,14 @@ def _scale_of(account: Any, level: Any) -> Any:
 
 
 @inner_kernel
-def check_level(state: Any, instrument_number: Any) -> Any:
+def check_level(state: Any, outbox: Any, instrument_number: Any) -> Any:
     """Check 27."""
     instrument = state.instruments[instrument_number]
     account = state.accounts[instrument.account]
     level = max(account.risk_level, instrument.risk_level)
     if _scale_of(account, level) == 0:
         return np.int64(Reason.RISK_STOPPED), ZERO, level
+    passes(outbox, np.int64(Reason.RISK_STOPPED), ZERO, level)
     return PASSED
 
 

@@ -5,28 +5,32 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import MONEY_MAX, money_fits
-from engine.checks.amounts import BEYOND_UNITS, PASSED, ZERO, lots_worth, overflow, part_up
+from engine.checks.amounts import BEYOND_UNITS, PASSED, ZERO, lots_worth, overflow, part_up, passes
 from engine.jit import inner_kernel
 from engine.reasons import Reason
 
 
 @inner_kernel
-def check_losses(state: Any, account: Any, strategy_number: Any, quantity_lots: Any) -> Any:
+def check_losses(state: Any, outbox: Any, account: Any, strategy_number: Any, quantity_lots: Any) -> Any:
     """Checks 24 to 26."""
     rules = account.rules
     equity = account.equity_units
     loss = account.day_equity_units - equity
-    if rules.daily_loss_max_units != 0 and (equity <= 0 or loss >= rules.daily_loss_max_units):
-        return np.int64(Reason.DAILY_LOSS_MAX), rules.daily_loss_max_units, loss
+    if rules.daily_loss_max_units != 0:
+        if equity <= 0 or loss >= rules.daily_loss_max_units:
+            return np.int64(Reason.DAILY_LOSS_MAX), rules.daily_loss_max_units, loss
+        passes(outbox, np.int64(Reason.DAILY_LOSS_MAX), rules.daily_loss_max_units, loss)
     if rules.daily_loss_max_ppm != 0:
         limit = part_up(max(ZERO, account.day_equity_units), rules.daily_loss_max_ppm)
         if equity <= 0 or loss >= limit:
             return np.int64(Reason.DAILY_LOSS_MAX), limit, loss
+        passes(outbox, np.int64(Reason.DAILY_LOSS_MAX), limit, loss)
     if rules.drawdown_max_ppm != 0:
         drawdown = account.guard_peak_units - equity
         limit = part_up(max(ZERO, account.guard_peak_units), rules.drawdown_max_ppm)
         if equity <= 0 or drawdown >= limit:
             return np.int64(Reason.DRAWDOWN_MAX), limit, drawdown
+        passes(outbox, np.int64(Reason.DRAWDOWN_MAX), limit, drawdown)
     limit = state.strategies[strategy_number].rules.loss_max_units
     if limit != 0:
         loss = _strategy_loss(state, strategy_number)
@@ -34,6 +38,7 @@ def check_losses(state: Any, account: Any, strategy_number: Any, quantity_lots: 
             return overflow(quantity_lots)
         if loss >= limit:
             return np.int64(Reason.STRATEGY_LOSS_MAX), limit, loss
+        passes(outbox, np.int64(Reason.STRATEGY_LOSS_MAX), limit, loss)
     return PASSED
 
 

@@ -4,8 +4,8 @@ from typing import Any
 
 import numpy as np
 
-from engine.arithmetic import later
-from engine.checks.amounts import PASSED
+from engine.arithmetic import INT64_MAX, later
+from engine.checks.amounts import PASSED, passes
 from engine.decisions import alert
 from engine.jit import inner_kernel
 from engine.kinds import OrderRole, TransportStatus
@@ -15,9 +15,15 @@ from engine.state import RECENT_INTENTS
 
 
 @inner_kernel
+def _is_set(rate: Any, window_ns: Any) -> Any:
+    """Whether there is a bucket: a rate, and a window in which so many tokens can come."""
+    return rate != 0 and window_ns >= rate
+
+
+@inner_kernel
 def _wait_ns(rate: Any, window_ns: Any, full_ts_ns: Any, ts_ns: Any) -> Any:
     """How long until a bucket has a token, 0 where it has one. It gains one every `window_ns // rate`."""
-    if rate == 0 or window_ns < rate:
+    if not _is_set(rate, window_ns):
         return np.int64(0)
     interval_ns = window_ns // rate
     missing_ns = max(full_ts_ns - ts_ns, np.int64(0))
@@ -27,7 +33,7 @@ def _wait_ns(rate: Any, window_ns: Any, full_ts_ns: Any, ts_ns: Any) -> Any:
 @inner_kernel
 def _at_most_empty(rate: Any, window_ns: Any, full_ts_ns: Any, ts_ns: Any) -> Any:
     """When a bucket whose rule was changed is full again: one that is empty now is at the latest."""
-    if rate == 0 or window_ns < rate:
+    if not _is_set(rate, window_ns):
         return full_ts_ns
     return min(full_ts_ns, later(ts_ns, window_ns // rate * rate))
 
@@ -45,7 +51,7 @@ def on_rates_changed(state: Any) -> None:
 @inner_kernel
 def _full_after(rate: Any, window_ns: Any, full_ts_ns: Any, ts_ns: Any) -> Any:
     """When a bucket is full again after one token was taken; an empty one has none to take."""
-    if rate == 0 or window_ns < rate or _wait_ns(rate, window_ns, full_ts_ns, ts_ns) > 0:
+    if not _is_set(rate, window_ns) or _wait_ns(rate, window_ns, full_ts_ns, ts_ns) > 0:
         return full_ts_ns
     return later(max(full_ts_ns, ts_ns), window_ns // rate)
 
@@ -67,21 +73,31 @@ def take_cancel_token(state: Any) -> None:
 
 
 @inner_kernel
-def check_rates(state: Any) -> Any:
+def check_rates(state: Any, outbox: Any) -> Any:
     """Checks 28 and 29."""
     rules = state.rules
     wait_ns = _wait_ns(rules.order_rate, rules.order_rate_window_ns, state.order_rate_full_ts_ns, state.ts_ns)
     if wait_ns > 0:
         return np.int64(Reason.ORDER_RATE_MAX), rules.order_rate, wait_ns
+    if _is_set(rules.order_rate, rules.order_rate_window_ns):
+        passes(outbox, np.int64(Reason.ORDER_RATE_MAX), rules.order_rate, wait_ns)
     wait_ns = _wait_ns(rules.cancel_rate, rules.cancel_rate_window_ns, state.cancel_rate_full_ts_ns, state.ts_ns)
     if wait_ns > 0:
         return np.int64(Reason.CANCEL_RATE_MAX), rules.cancel_rate, wait_ns
+    if _is_set(rules.cancel_rate, rules.cancel_rate_window_ns):
+        passes(outbox, np.int64(Reason.CANCEL_RATE_MAX), rules.cancel_rate, wait_ns)
     return PASSED
 
 
 @inner_kernel
 def check_repetition(
-    state: Any, instrument_number: Any, strategy_number: Any, side: Any, quantity_lots: Any, limit_ticks: Any
+    state: Any,
+    outbox: Any,
+    instrument_number: Any,
+    strategy_number: Any,
+    side: Any,
+    quantity_lots: Any,
+    limit_ticks: Any,
 ) -> Any:
     """Checks 9 to 11."""
     instrument = state.instruments[instrument_number]
@@ -90,14 +106,16 @@ def check_repetition(
         since_ns = state.ts_ns - instrument.last_entry_ts_ns
         if since_ns < rules.cooldown_ns:
             return np.int64(Reason.COOLDOWN), rules.cooldown_ns, since_ns
+        passes(outbox, np.int64(Reason.COOLDOWN), rules.cooldown_ns, since_ns)
     if rules.loss_cooldown_ns != 0 and instrument.last_loss_ts_ns != 0:
         since_ns = state.ts_ns - instrument.last_loss_ts_ns
         if since_ns < rules.loss_cooldown_ns:
             return np.int64(Reason.LOSS_COOLDOWN), rules.loss_cooldown_ns, since_ns
+        passes(outbox, np.int64(Reason.LOSS_COOLDOWN), rules.loss_cooldown_ns, since_ns)
     window_ns = state.rules.duplicate_window_ns
     if window_ns == 0:
         return PASSED
-    newest_ns = window_ns
+    newest_ns = np.int64(INT64_MAX)
     for place in range(RECENT_INTENTS):
         intent = state.intents[place]
         if (
@@ -110,18 +128,24 @@ def check_repetition(
             newest_ns = min(newest_ns, state.ts_ns - intent.ts_ns)
     if newest_ns < window_ns:
         return np.int64(Reason.DUPLICATE_INTENT), window_ns, newest_ns
+    if newest_ns != INT64_MAX:
+        passes(outbox, np.int64(Reason.DUPLICATE_INTENT), window_ns, newest_ns)
     return PASSED
 
 
 @inner_kernel
-def check_day(state: Any, instrument: Any) -> Any:
+def check_day(state: Any, outbox: Any, instrument: Any) -> Any:
     """Check 23."""
     limit = state.rules.entries_per_day_max
-    if limit != 0 and state.entries_today >= limit:
-        return np.int64(Reason.ENTRIES_PER_DAY_MAX), limit, state.entries_today
+    if limit != 0:
+        if state.entries_today >= limit:
+            return np.int64(Reason.ENTRIES_PER_DAY_MAX), limit, state.entries_today
+        passes(outbox, np.int64(Reason.ENTRIES_PER_DAY_MAX), limit, state.entries_today)
     limit = instrument.rules.entries_per_day_max
-    if limit != 0 and instrument.entries_today >= limit:
-        return np.int64(Reason.INSTRUMENT_ENTRIES_PER_DAY_MAX), limit, instrument.entries_today
+    if limit != 0:
+        if instrument.entries_today >= limit:
+            return np.int64(Reason.INSTRUMENT_ENTRIES_PER_DAY_MAX), limit, instrument.entries_today
+        passes(outbox, np.int64(Reason.INSTRUMENT_ENTRIES_PER_DAY_MAX), limit, instrument.entries_today)
     return PASSED
 
 

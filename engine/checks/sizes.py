@@ -12,6 +12,7 @@ from engine.checks.amounts import (
     lots_towards,
     lots_worth,
     overflow,
+    passes,
     worth_towards,
 )
 from engine.jit import inner_kernel
@@ -29,13 +30,15 @@ def after_worth(instrument: Any, position: Any, side: Any, closing_lots: Any, or
 
 @inner_kernel
 def check_size(
-    state: Any, instrument_number: Any, side: Any, quantity_lots: Any, price_ticks: Any, closing_lots: Any
+    state: Any, outbox: Any, instrument_number: Any, side: Any, quantity_lots: Any, price_ticks: Any, closing_lots: Any
 ) -> Any:
     """Checks 13 to 16."""
     instrument = state.instruments[instrument_number]
     rules = instrument.rules
-    if rules.order_quantity_max_lots != 0 and quantity_lots > rules.order_quantity_max_lots:
-        return np.int64(Reason.ORDER_QUANTITY_MAX), rules.order_quantity_max_lots, quantity_lots
+    if rules.order_quantity_max_lots != 0:
+        if quantity_lots > rules.order_quantity_max_lots:
+            return np.int64(Reason.ORDER_QUANTITY_MAX), rules.order_quantity_max_lots, quantity_lots
+        passes(outbox, np.int64(Reason.ORDER_QUANTITY_MAX), rules.order_quantity_max_lots, quantity_lots)
     if (rules.order_notional_max_units | rules.position_max_lots | rules.position_weight_max_ppm) == 0:
         return PASSED
     order_units = lots_worth(quantity_lots, price_ticks, instrument.tick_lot_units)
@@ -44,11 +47,13 @@ def check_size(
             return overflow(quantity_lots)
         if order_units > rules.order_notional_max_units:
             return np.int64(Reason.ORDER_NOTIONAL_MAX), rules.order_notional_max_units, order_units
+        passes(outbox, np.int64(Reason.ORDER_NOTIONAL_MAX), rules.order_notional_max_units, order_units)
     position = state.positions[instrument.account, instrument_number]
     if rules.position_max_lots != 0:
         after_lots = abs(lots_towards(position, side, closing_lots) + quantity_lots)
         if after_lots > rules.position_max_lots:
             return np.int64(Reason.POSITION_QUANTITY_MAX), rules.position_max_lots, after_lots
+        passes(outbox, np.int64(Reason.POSITION_QUANTITY_MAX), rules.position_max_lots, after_lots)
     if rules.position_weight_max_ppm != 0:
         worth = after_worth(instrument, position, side, closing_lots, order_units)
         if worth > MONEY_MAX:
@@ -57,6 +62,7 @@ def check_size(
         allowed = allowed_part(equity, rules.position_weight_max_ppm)
         if equity <= 0 or worth > allowed:
             return np.int64(Reason.POSITION_WEIGHT_MAX), allowed, worth
+        passes(outbox, np.int64(Reason.POSITION_WEIGHT_MAX), allowed, worth)
     return PASSED
 
 
@@ -68,11 +74,13 @@ def _is_taken(position: Any) -> Any:
 
 
 @inner_kernel
-def check_counts(state: Any, instrument_number: Any) -> Any:
+def check_counts(state: Any, outbox: Any, instrument_number: Any) -> Any:
     """Checks 21 and 22."""
     rules = state.rules
-    if rules.open_orders_max != 0 and state.orders_open >= rules.open_orders_max:
-        return np.int64(Reason.OPEN_ORDERS_MAX), rules.open_orders_max, state.orders_open
+    if rules.open_orders_max != 0:
+        if state.orders_open >= rules.open_orders_max:
+            return np.int64(Reason.OPEN_ORDERS_MAX), rules.open_orders_max, state.orders_open
+        passes(outbox, np.int64(Reason.OPEN_ORDERS_MAX), rules.open_orders_max, state.orders_open)
     if rules.open_positions_max == 0:
         return PASSED
     if _is_taken(state.positions[state.instruments[instrument_number].account, instrument_number]):
@@ -80,6 +88,7 @@ def check_counts(state: Any, instrument_number: Any) -> Any:
     taken = _positions_taken(state)
     if taken >= rules.open_positions_max:
         return np.int64(Reason.OPEN_POSITIONS_MAX), rules.open_positions_max, taken
+    passes(outbox, np.int64(Reason.OPEN_POSITIONS_MAX), rules.open_positions_max, taken)
     return PASSED
 
 

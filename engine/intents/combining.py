@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import PPM
-from engine.decisions import next_command, refuse
+from engine.decisions import Stage, list_passed, next_command, refuse
 from engine.jit import inner_kernel, overlay
 from engine.kinds import Action, DecisionKind
 from engine.reasons import Reason
@@ -19,6 +19,7 @@ from engine.records import COMBINED
 CONFIDENCE_FULL_PPM = PPM
 # The bit of `contributors` that stands for every strategy from this number on: the sign of an int64.
 _LAST_BIT = np.int64(63)
+_SIGNAL = np.int64(Stage.SIGNAL)
 
 
 @inner_kernel
@@ -87,6 +88,8 @@ def combine(state: Any, signal: Any, outbox: Any) -> Any:
         _record(state, signal, outbox, action, strength_ppm, contributors, total_ppm)
     if action == Action.HOLD:
         refuse(state, outbox, signal, np.int64(Reason.STRENGTH_BELOW_MINIMUM), least_ppm, strength_ppm)
+    elif least_ppm != 0 and action != Action.CLOSE:
+        list_passed(outbox, _SIGNAL, np.int64(Reason.STRENGTH_BELOW_MINIMUM), least_ppm, strength_ppm)
     return strength_ppm
 
 

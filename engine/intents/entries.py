@@ -9,7 +9,7 @@ from engine.brackets.closing import close_position
 from engine.brackets.opening import bracket_refusal, open_bracket, open_entries, wants_bracket
 from engine.checks.entry import check_entry, note_entry
 from engine.checks.levels import scale_ppm
-from engine.decisions import refuse
+from engine.decisions import Stage, list_passed, refuse
 from engine.intents.sizing import bounds_refusal, cut_lots, record_size, wanted_lots
 from engine.jit import inner_kernel
 from engine.kinds import Action, OrderRole, OrderType, SizeLimit, SizingMethod
@@ -22,6 +22,9 @@ _LONG = np.int64(1)
 _SHORT = np.int64(-1)
 _MONEY_LIMIT = np.int64(MONEY_MAX)
 _NS_IN_MS = np.int64(1_000_000)
+_SIGNAL = np.int64(Stage.SIGNAL)
+_CUT = np.int64(Stage.CUT)
+_ROOM = np.int64(Stage.ROOM)
 
 
 @inner_kernel
@@ -55,6 +58,7 @@ def room_is_refused(state: Any, told: Any, outbox: Any, side: Any, quantity_lots
     if not has_free_slot(state):
         refuse(state, outbox, told, np.int64(Reason.ORDER_TABLE_FULL), np.int64(len(state.orders)), state.orders_open)
         return True
+    list_passed(outbox, _ROOM, np.int64(Reason.ORDER_TABLE_FULL), np.int64(len(state.orders)), state.orders_open)
     return False
 
 
@@ -196,6 +200,7 @@ def _open(state: Any, told: Any, outbox: Any, side: Any, bracketed: Any) -> None
         if entries >= entries_max:
             refuse(state, outbox, told, np.int64(Reason.ENTRIES_MAX), entries_max, entries)
             return
+        list_passed(outbox, _SIGNAL, np.int64(Reason.ENTRIES_MAX), entries_max, entries)
     opening = _sized_entry(state, told, outbox, side, bracketed, under_way)
     if side * under_way < 0:
         _close_position(state, told, outbox)
@@ -216,9 +221,9 @@ def _sized_entry(state: Any, told: Any, outbox: Any, side: Any, bracketed: Any, 
     reason, limit, observed = np.int64(Reason.NONE), _NONE, _NONE
     lots = np.int64(told.quantity_lots)
     if bracketed:
-        reason, limit, observed = bracket_refusal(state, told, number, side, price)
+        reason, limit, observed = bracket_refusal(state, outbox, told, number, side, price)
     if reason == Reason.NONE and lots == 0:
-        reason, limit, observed, lots = wanted_lots(state, told, number, side, price)
+        reason, limit, observed, lots = wanted_lots(state, outbox, told, number, side, price)
     if reason != Reason.NONE:
         refuse(state, outbox, told, reason, limit, observed)
         return np.int64(0)
@@ -243,10 +248,11 @@ def _opening_lots(
     closing = min(against, max(-side * position.quantity_lots, _NONE))
     method = np.int64(instrument.rules.sizing_method)
     lots, size_limit = scaled, np.int64(SizeLimit.NONE)
+    list_passed(outbox, _CUT, size_limit, scaled, wanted)
     if told.quantity_lots > 0:
         method = np.int64(SizingMethod.FIXED_QUANTITY)
     else:
-        reason, limit, observed, lots, size_limit = cut_lots(state, number, side, price, scaled, held, closing)
+        reason, limit, observed, lots, size_limit = cut_lots(state, outbox, number, side, price, scaled, held, closing)
         if reason != Reason.NONE:
             refuse(state, outbox, told, reason, limit, observed)
             return np.int64(0)
@@ -259,11 +265,13 @@ def _opening_lots(
         return np.int64(0)
     if method != SizingMethod.FIXED_QUANTITY or opening != wanted:
         record_size(state, told, outbox, method, wanted, opening, size_limit, price)
-    reason, limit, observed = bounds_refusal(instrument, whole, price)
+    reason, limit, observed = bounds_refusal(outbox, instrument, whole, price)
     if reason == Reason.NONE:
         strategy = np.int64(told.source)
         limit_ticks = np.int64(told.limit_ticks)
-        reason, limit, observed = check_entry(state, number, strategy, side, opening, price, limit_ticks, closing)
+        reason, limit, observed = check_entry(
+            state, outbox, number, strategy, side, opening, price, limit_ticks, closing
+        )
     if reason != Reason.NONE:
         refuse(state, outbox, told, reason, limit, observed)
         return np.int64(0)
@@ -275,7 +283,7 @@ def _reduce(state: Any, told: Any, outbox: Any, side: Any, quantity: Any) -> Non
     """Order what makes a position smaller, within the instrument's own bounds."""
     instrument = state.instruments[np.int64(told.instrument)]
     price = price_of(instrument, told.limit_ticks, side)
-    reason, limit, observed = bounds_refusal(instrument, quantity, price)
+    reason, limit, observed = bounds_refusal(outbox, instrument, quantity, price)
     if reason != Reason.NONE:
         refuse(state, outbox, told, reason, limit, observed)
     elif not room_is_refused(state, told, outbox, side, quantity):

@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import MONEY_MAX
-from engine.decisions import refuse
+from engine.decisions import Stage, list_passed, refuse
 from engine.intents.combining import CONFIDENCE_FULL_PPM, combine, confidence_min_ppm
 from engine.intents.entries import close, enter, valid_until_ts_ns
 from engine.intents.targets import follow
@@ -17,6 +17,7 @@ from engine.kinds import Action, SignalMode, TradingState
 from engine.reasons import Reason
 
 _NO_LIMIT = np.int64(0)
+_SIGNAL = np.int64(Stage.SIGNAL)
 
 
 @inner_kernel
@@ -35,7 +36,7 @@ def on_signal(state: Any, signal: Any, outbox: Any) -> None:
         _keep(state, signal)
         if signal.action == Action.HOLD:
             return
-        reason, limit, observed = _refusal(state, signal, strategy)
+        reason, limit, observed = _refusal(state, outbox, signal, strategy)
     if reason != Reason.NONE:
         refuse(state, outbox, signal, reason, limit, observed)
         return
@@ -83,21 +84,25 @@ def _keep(state: Any, signal: Any) -> None:
 
 
 @inner_kernel
-def _refusal(state: Any, signal: Any, strategy: Any) -> Any:
+def _refusal(state: Any, outbox: Any, signal: Any, strategy: Any) -> Any:
     """(reason, limit, observed) why this kept signal cannot be acted upon now, or (NONE, 0, 0)."""
     action = np.int64(signal.action)
     number = np.int64(signal.instrument)
     pair = state.pairs[np.int64(signal.source), number]
     if state.fault != 0 or state.trading_state == TradingState.HALTED:
         return np.int64(Reason.TRADING_HALTED), _NO_LIMIT, np.int64(state.trading_state)
+    list_passed(outbox, _SIGNAL, np.int64(Reason.TRADING_HALTED), _NO_LIMIT, np.int64(state.trading_state))
     if strategy.enabled == 0 or pair.rules.disabled != 0:
         return np.int64(Reason.STRATEGY_DISABLED), _NO_LIMIT, action
+    list_passed(outbox, _SIGNAL, np.int64(Reason.STRATEGY_DISABLED), _NO_LIMIT, action)
     if strategy.throttled != 0:
         executions = np.int64(strategy.rules.executions_max)
         return np.int64(Reason.EXECUTIONS_THROTTLED), executions, executions
     least_ppm = confidence_min_ppm(strategy, pair)
     if pair.confidence_ppm < least_ppm:
         return np.int64(Reason.CONFIDENCE_BELOW_MINIMUM), least_ppm, np.int64(pair.confidence_ppm)
+    if least_ppm != 0:
+        list_passed(outbox, _SIGNAL, np.int64(Reason.CONFIDENCE_BELOW_MINIMUM), least_ppm, pair.confidence_ppm)
     instrument = state.instruments[number]
     if instrument.long_mark_ticks <= 0 or instrument.short_mark_ticks <= 0:
         return np.int64(Reason.NO_REFERENCE_PRICE), _NO_LIMIT, action

@@ -8,7 +8,7 @@ from engine.arithmetic import MONEY_MAX, PPM, mul_div, ppm_part, product_fits, r
 from engine.brackets.opening import stop_distance_ticks
 from engine.checks.entry import affordable_lots
 from engine.checks.levels import scale_ppm
-from engine.decisions import next_command
+from engine.decisions import Stage, list_passed, next_command
 from engine.estimates import volatility_samples_min
 from engine.jit import inner_kernel, overlay
 from engine.kinds import DecisionKind, SizeLimit, SizingMethod
@@ -18,6 +18,9 @@ from engine.records import SIZED
 _NONE = np.int64(0)
 _MONEY_LIMIT = np.int64(MONEY_MAX)
 _TOO_MUCH = np.int64(-1)
+_METHOD = np.int64(Stage.METHOD)
+_CUT = np.int64(Stage.CUT)
+_BOUNDS = np.int64(Stage.BOUNDS)
 
 # Where a rule is not set.
 _FRACTION_PPM = np.int64(50_000)
@@ -52,22 +55,28 @@ def worth_fits(price_ticks: Any, tick_lot_units: Any) -> Any:
 
 
 @inner_kernel
-def bounds_refusal(instrument: Any, quantity_lots: Any, price_ticks: Any) -> Any:
+def bounds_refusal(outbox: Any, instrument: Any, quantity_lots: Any, price_ticks: Any) -> Any:
     """(reason, limit, observed) where an order is not within the instrument's own bounds, or (NONE, 0, 0)."""
     if quantity_lots < instrument.quantity_min_lots:
         return np.int64(Reason.QUANTITY_BELOW_MINIMUM), np.int64(instrument.quantity_min_lots), quantity_lots
+    list_passed(outbox, _BOUNDS, np.int64(Reason.QUANTITY_BELOW_MINIMUM), instrument.quantity_min_lots, quantity_lots)
     if instrument.quantity_max_lots > 0 and quantity_lots > instrument.quantity_max_lots:
         return np.int64(Reason.QUANTITY_ABOVE_MAXIMUM), np.int64(instrument.quantity_max_lots), quantity_lots
+    if instrument.quantity_max_lots > 0:
+        most_lots = instrument.quantity_max_lots
+        list_passed(outbox, _BOUNDS, np.int64(Reason.QUANTITY_ABOVE_MAXIMUM), most_lots, quantity_lots)
     if not product_fits(quantity_lots, price_ticks, instrument.tick_lot_units):
         return np.int64(Reason.MONEY_OVERFLOW), _NONE, quantity_lots
     notional_units = quantity_lots * price_ticks * instrument.tick_lot_units
     if notional_units < instrument.notional_min_units:
         return np.int64(Reason.NOTIONAL_BELOW_MINIMUM), np.int64(instrument.notional_min_units), notional_units
+    least_units = instrument.notional_min_units
+    list_passed(outbox, _BOUNDS, np.int64(Reason.NOTIONAL_BELOW_MINIMUM), least_units, notional_units)
     return np.int64(Reason.NONE), _NONE, _NONE
 
 
 @inner_kernel
-def wanted_lots(state: Any, told: Any, instrument_number: Any, side: Any, price_ticks: Any) -> Any:
+def wanted_lots(state: Any, outbox: Any, told: Any, instrument_number: Any, side: Any, price_ticks: Any) -> Any:
     """(reason, limit, observed, lots): what the instrument's method gives, or why it gives nothing."""
     instrument = state.instruments[instrument_number]
     rules = instrument.rules
@@ -95,6 +104,7 @@ def wanted_lots(state: Any, told: Any, instrument_number: Any, side: Any, price_
         amount_units = part_of(equity_units, part, whole)
     if amount_units < 0 or not worth_fits(price, instrument.tick_lot_units):
         return np.int64(Reason.MONEY_OVERFLOW), _MONEY_LIMIT, _NONE, _NONE
+    list_passed(outbox, _METHOD, method, amount_units, price)
     return np.int64(Reason.NONE), _NONE, _NONE, amount_units // (price * instrument.tick_lot_units)
 
 
@@ -159,9 +169,10 @@ def _own_payoff_ppm(strategy: Any) -> Any:
 
 
 @inner_kernel
-def _at_most(lots: Any, size_limit: Any, allowed_lots: Any, this_limit: Any) -> Any:
+def _at_most(outbox: Any, lots: Any, size_limit: Any, allowed_lots: Any, this_limit: Any) -> Any:
     """(lots, size_limit) after one more cut: the last one that took something away is the one that binds."""
     allowed = max(allowed_lots, _NONE)
+    list_passed(outbox, _CUT, this_limit, allowed, lots)
     if allowed >= lots:
         return lots, size_limit
     return allowed, this_limit
@@ -174,7 +185,14 @@ def _scaled(limit: Any, scale: Any) -> Any:
 
 @inner_kernel
 def cut_lots(
-    state: Any, instrument_number: Any, side: Any, price_ticks: Any, lots: Any, held_lots: Any, closing_lots: Any
+    state: Any,
+    outbox: Any,
+    instrument_number: Any,
+    side: Any,
+    price_ticks: Any,
+    lots: Any,
+    held_lots: Any,
+    closing_lots: Any,
 ) -> Any:
     """(reason, limit, observed, lots, size_limit): a size cut by every rule of sizes but whole steps.
 
@@ -198,23 +216,23 @@ def cut_lots(
         # A worth beyond the ledger is no limit to what is within it.
         if worth_units >= 0:
             allowed = worth_units // (price_ticks * instrument.tick_lot_units) - held_lots
-            lots, size_limit = _at_most(lots, size_limit, allowed, np.int64(SizeLimit.POSITION_WEIGHT))
+            lots, size_limit = _at_most(outbox, lots, size_limit, allowed, np.int64(SizeLimit.POSITION_WEIGHT))
     if rules.position_max_lots > 0:
         allowed = _scaled(rules.position_max_lots, scale) - held_lots
-        lots, size_limit = _at_most(lots, size_limit, allowed, np.int64(SizeLimit.POSITION_QUANTITY))
+        lots, size_limit = _at_most(outbox, lots, size_limit, allowed, np.int64(SizeLimit.POSITION_QUANTITY))
     if rules.order_quantity_max_lots > 0:
         allowed = _scaled(rules.order_quantity_max_lots, scale)
-        lots, size_limit = _at_most(lots, size_limit, allowed, np.int64(SizeLimit.ORDER_QUANTITY))
+        lots, size_limit = _at_most(outbox, lots, size_limit, allowed, np.int64(SizeLimit.ORDER_QUANTITY))
     if instrument.quantity_max_lots > 0:
         allowed = np.int64(instrument.quantity_max_lots)
-        lots, size_limit = _at_most(lots, size_limit, allowed, np.int64(SizeLimit.ORDER_QUANTITY))
+        lots, size_limit = _at_most(outbox, lots, size_limit, allowed, np.int64(SizeLimit.ORDER_QUANTITY))
     if rules.order_notional_max_units > 0:
         worth_units = _scaled(rules.order_notional_max_units, scale)
         allowed = worth_units // (price_ticks * instrument.tick_lot_units)
-        lots, size_limit = _at_most(lots, size_limit, allowed, np.int64(SizeLimit.ORDER_NOTIONAL))
+        lots, size_limit = _at_most(outbox, lots, size_limit, allowed, np.int64(SizeLimit.ORDER_NOTIONAL))
     if account.rules.funds_checked != 0:
         allowed = np.int64(affordable_lots(state, instrument_number, side, price_ticks, closing_lots, lots))
-        lots, size_limit = _at_most(lots, size_limit, allowed, np.int64(SizeLimit.FUNDS))
+        lots, size_limit = _at_most(outbox, lots, size_limit, allowed, np.int64(SizeLimit.FUNDS))
     return reason, _NONE, _NONE, lots, size_limit
 
 

@@ -135,7 +135,7 @@ def _left_alone(instrument: Any, equity_units: Any, target: Any, under_way: Any,
 
 
 @inner_kernel
-def _missing(state: Any, number: Any) -> Any:
+def _missing(state: Any, outbox: Any, number: Any) -> Any:
     """(reason, limit, observed, side, quantity, reduces): the order that an instrument's target asks for now.
 
     A reduction of nothing waits for fills that are on their way.
@@ -157,7 +157,7 @@ def _missing(state: Any, number: Any) -> Any:
         quantity = min(min(quantity, against), _reducible_lots(instrument, position, side))
     quantity = max(quantity, _NONE) // instrument.quantity_step_lots * instrument.quantity_step_lots
     if reason == Reason.NONE and quantity > 0:
-        reason, limit, observed = bounds_refusal(instrument, quantity, price)
+        reason, limit, observed = bounds_refusal(outbox, instrument, quantity, price)
     return reason, limit, observed, side, quantity, against > 0
 
 
@@ -176,7 +176,7 @@ def _reduce(state: Any, outbox: Any, number: Any, asked: Any) -> None:
     Without room for one more order it waits.
     """
     position = state.positions[state.instruments[number].account, number]
-    reason, limit, observed, side, quantity, reduces = _missing(state, number)
+    reason, limit, observed, side, quantity, reduces = _missing(state, outbox, number)
     told = _told(state, outbox, number)
     if reason != Reason.NONE:
         if asked == number:
@@ -188,13 +188,13 @@ def _reduce(state: Any, outbox: Any, number: Any, asked: Any) -> None:
 @inner_kernel
 def _increase(state: Any, outbox: Any, number: Any) -> None:
     """Order an increase that passes the checks of an entry."""
-    reason, limit, observed, side, quantity, reduces = _missing(state, number)
+    reason, limit, observed, side, quantity, reduces = _missing(state, outbox, number)
     if reason != Reason.NONE or reduces:
         return
     told = _told(state, outbox, number)
     strategy = np.int64(told.source)
     price = price_of(state.instruments[number], _NONE, side)
-    reason, limit, observed = check_entry(state, number, strategy, side, quantity, price, _NONE, _NONE)
+    reason, limit, observed = check_entry(state, outbox, number, strategy, side, quantity, price, _NONE, _NONE)
     if reason != Reason.NONE:
         refuse(state, outbox, told, reason, limit, observed)
     elif not room_is_refused(state, told, outbox, side, quantity):

@@ -6,6 +6,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+import lmdb
 import numpy as np
 import pytest
 from hypothesis import given, settings
@@ -25,6 +26,7 @@ from adapters.journal.documents import (
 from adapters.journal.integrity import check
 from adapters.journal.port import Durability, Table
 from adapters.journal.sealed import seq_key
+from adapters.journal.spans import read_spans, stored_spans
 from engine.records import EVENT
 from replay.ahead import blocks_ahead
 from tests.conformance.journal_places import (
@@ -419,3 +421,64 @@ def test_the_twins_make_the_same_chain(tmp_path: Path) -> None:
         with place.read() as reader:
             ends.add([block.hash for block in reader.blocks()][-1])
     assert len(ends) == 1
+
+
+def test_a_block_by_itself_stays_whatever_is_read(place: Place) -> None:
+    small_tape(place)
+    with place.read() as reader:
+        expected = [_copied(block) for block in reader.blocks()]
+        starts = [0] * 4 + [1] * 3 + [2] * 5 + [3] * 4
+        found = [reader.block_at(seq) for seq in range(1, LAST_SEQ + 1)]
+        list(reader.blocks())
+        for block, number in zip(found, starts, strict=True):
+            other = expected[number]
+            assert (block.first_seq, block.last_seq, block.hash) == (other.first_seq, other.last_seq, other.hash)
+            assert np.array_equal(block.events, other.events) and np.array_equal(block.decisions, other.decisions)
+            assert block.events.ctypes.data % 64 == 0 and block.events.flags.writeable
+        for seq in (0, LAST_SEQ + 1):
+            with pytest.raises(ValueError, match=f"event {seq}: expected one of the tape"):
+                reader.block_at(seq)
+
+
+def test_a_damaged_block_by_itself_is_named(place: Place) -> None:
+    small_tape(place)
+    with place.raw() as store:
+        store.write([(Table.BLOCKS, seq_key(5), flipped(stored(store, Table.BLOCKS, seq_key(5)), 300))])
+    with place.read() as reader:
+        assert reader.block_at(3).last_seq == 4
+        with pytest.raises(JournalDamaged, match="block 5"):
+            reader.block_at(6)
+
+
+def test_spans_are_stored_and_made(place: Place) -> None:
+    small_tape(place)
+    with place.read() as reader:
+        (span,) = read_spans(reader)
+        assert (span["first_seq"], span["last_seq"], span["blocks"], span["documents"]) == (1, LAST_SEQ, 4, 5)
+        assert len(stored_spans(reader)) == 1
+        assert check(reader).sound
+    with place.append() as writer:
+        append_some(writer, 3)
+        with place.read() as reader:
+            assert [int(span["last_seq"]) for span in read_spans(reader)] == [LAST_SEQ, LAST_SEQ + 3]
+            assert len(stored_spans(reader)) == 1
+    with place.read() as reader:
+        assert len(stored_spans(reader)) == 2
+
+
+def test_a_journal_of_an_earlier_version_has_no_spans_until_it_is_written(tmp_path: Path) -> None:
+    place = LmdbPlace(tmp_path / "journal", Durability.EVERY_COMMIT)
+    small_tape(place)
+    environment = lmdb.open(str(place.folder), max_dbs=8)
+    with environment.begin(write=True) as transaction:
+        transaction.drop(environment.open_db(Table.SPANS.value, transaction))
+    environment.close()
+    with place.read() as reader:
+        assert check(reader).sound
+        assert stored_spans(reader) == []
+        (span,) = read_spans(reader)
+        assert span["last_seq"] == LAST_SEQ
+    place.append().close()
+    with place.read() as reader:
+        assert len(stored_spans(reader)) == 1
+        assert check(reader).sound

@@ -44,11 +44,11 @@ def test_commands_are_later_than_the_quotes_that_caused_them() -> None:
         (("ticks", "--rate", "5"), "--rate: expected it with live-load or live-latency, ticks has no such choice"),
         (
             ("live-load", "--events", "5"),
-            "or brackets, live-load has no such choice",
+            "or audit, live-load has no such choice",
         ),
         (
             ("live-latency", "--keep", "x"),
-            "--keep: expected it with ticks, bars or live-load, ",
+            "--keep: expected it with ticks, bars, audit or live-load, ",
         ),
     ],
 )

@@ -334,7 +334,9 @@ def _no_error() -> Iterator[None]:
 def test_the_check_of_a_damaged_file_leaves_it_alone(tmp_path: Path) -> None:
     folder = tmp_path / "journal"
     good = _tape_in(folder)
-    damaged = flipped(good, good.index(b"TAPEFOLD") + 40)
+    with LmdbPlace(folder, Durability.ON_CLOSE).read() as reader:
+        large = next(reader.blocks(LAST_SEQ + 1))
+    damaged = flipped(good, good.index(large.hash + b"TAPEFOLD") + 40)
     (folder / DATA_FILE).write_bytes(damaged)
     before = os.stat(folder / DATA_FILE).st_mtime_ns
     assert _fate(folder) != "sound"

@@ -194,6 +194,9 @@ class Breakers(Watched):
 
     # What checks ask
 
+    def has_breakers(self) -> bool:
+        return bool(self.breakers)
+
     def blocking_breaker(self, instrument: int, strategy: int) -> tuple[int, int] | None:
         ids = {ALL: 0, ACCOUNT: self.instruments[instrument].account, INSTRUMENT: instrument, STRATEGY: strategy}
         for row, breaker in sorted(self.breakers.items()):

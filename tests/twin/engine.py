@@ -21,6 +21,7 @@ class Twin(Intents, Groups, Closing, Transport, Breakers, Market, Definitions):
     def fold(self, event: Event) -> list[dict[str, int]]:
         self.seq += 1
         self.decisions = []
+        self.passed = []
         try:
             require(event["ts_ns"] >= self.ts_ns, Reason.TIME_WENT_BACK)
             self._step(event)

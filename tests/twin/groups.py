@@ -47,15 +47,12 @@ class Groups(Rows):
 
     def _request_refusal(self, request: Event) -> Refusal | None:
         row = self._group_of(request)
-        for refusal in (
-            self._terms_refusal(request),
-            self._group_refusal(request, row),
-            self._intent_refusal(request, row),
-            self._room_refusal(request, row),
-        ):
-            if refusal is not None:
-                return refusal
-        return None
+        return (
+            self._terms_refusal(request)
+            or self._group_refusal(request, row)
+            or self._intent_refusal(request, row)
+            or self._room_refusal(request, row)
+        )
 
     def _terms_refusal(self, request: Event) -> Refusal | None:
         kind, flags = request["order_type"], request["order_flags"]

@@ -98,6 +98,14 @@ class Hooks(Base):
     def blocking_breaker(self, instrument: int, strategy: int) -> tuple[int, int] | None:
         return None
 
+    def has_breakers(self) -> bool:
+        """Whether any breaker was ever told."""
+        return False
+
+    def closed_until(self, account: int) -> int:
+        """Until when the connection of an account is held closed to entries."""
+        return 0
+
     def transport_refusal(self, account: int) -> tuple[int, int] | None:
         return None
 

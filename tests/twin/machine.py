@@ -4,6 +4,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.decisions import Stage
 from engine.entry import engine_for
 from engine.kinds import DecisionKind
 from engine.records import COMMAND, DECISION_BYTES, DECISIONS, EVENT_BYTES
@@ -37,6 +38,7 @@ class Machine:
         self.bytes = self.engine.new_state() if state is None else state
         self._state = self.engine.view(self.bytes)
         self.outbox = self.engine.new_outbox()
+        self._outbox: Any = self.outbox.view(self.engine.outbox_layout)[0]
         per_event = self.engine.outbox_layout["items"].shape[0]
         self.decisions = np.zeros((per_event + 1024) * DECISION_BYTES, dtype=np.uint8)
 
@@ -55,6 +57,16 @@ class Machine:
             first += applied
             written.append(self.decisions[: made * DECISION_BYTES].copy())
         return np.concatenate(written) if written else np.zeros(0, np.uint8)
+
+    def list_passed(self) -> None:
+        """From here on list the checks that pass."""
+        self._outbox.listing, self._outbox.listed = 1, 0
+
+    def passed(self) -> list[tuple[int, int, int]]:
+        """(reason, limit, observed) of the checks that passed since, in order."""
+        rows = self._outbox.compared[: int(self._outbox.listed)]
+        rows = rows[rows["stage"] == Stage.CHECK]
+        return [(int(row["what"]), int(row["limit"]), int(row["observed"])) for row in rows]
 
     def tell(self, *events: dict[str, int]) -> list[dict[str, int]]:
         """Apply these events; returns the decisions as dicts, without what is zero."""

@@ -22,6 +22,10 @@ class Bucket:
         rate, window = book[f"{self.name}_rate"], book[f"{self.name}_rate_window_ns"]
         return (rate, window // rate) if rate and window else (0, 0)
 
+    def is_there(self, book: Rules) -> bool:
+        """Whether the rate and its window are set, and the window holds so many tokens."""
+        return self._rule(book)[1] > 0
+
     def _missing(self, rate: int, gain_ns: int, now_ns: int) -> int:
         waits = self.full_ts_ns - now_ns
         return min(-(-waits // gain_ns), rate) if waits > 0 and gain_ns else 0

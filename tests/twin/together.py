@@ -44,10 +44,12 @@ class Together:
     def tell(self, event: Event) -> None:
         self.say(f"event {self.twin.seq + 1}: { ({name: int(value) for name, value in event.items() if value}) }")
         self.told.append(encode(event))
+        self.machine.list_passed()
         self.decided.append(self.machine.fold(self.told[-1]))
         decided = decisions_as_dicts(self.decided[-1])
         expected = self.twin.fold(event)
         assert decided == expected
+        assert self.machine.passed() == self.twin.passed, "checks that passed"
         reading = Reading(self.machine)
         rules_too = event["kind"] == EventKind.CONFIGURATION_CHANGED or self.twin.seq % _RULES_EVERY == 0
         compare(reading, self.twin, rules_too)

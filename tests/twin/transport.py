@@ -34,6 +34,9 @@ class Transport(Hooks):
             return connection.until_ts_ns, self.ts_ns
         return None
 
+    def closed_until(self, account: int) -> int:
+        return self.connection(account).until_ts_ns
+
     def note_probe(self, order: Order) -> None:
         connection = self.connection(order.account)
         if connection.status == TransportStatus.HALF_OPEN:

@@ -50,13 +50,14 @@ def new_outbox() -> Any:
     return np.zeros(1, _OUTBOX_LAYOUT).view(_OUTBOX_LAYOUT)[0]
 
 
-def ask(state: Any, lots: int = 5, side: int = BUY, limit: int = 0, instrument: int = 1, **more: int) -> Any:
+def ask(state: Any, lots: int = 5, side: int = BUY, limit: int = 0, instrument: int = 1, **more: Any) -> Any:
     """What the checks say to an order of strategy 1, a market order unless it has a limit."""
     row = state.instruments[instrument]
     mark = row.short_mark_ticks if side == BUY else row.long_mark_ticks
     price = limit if limit else int(mark)
     closing, strategy = more.get("closing", 0), more.get("strategy", 1)
-    reason, bound, observed = _check_entry(state, instrument, strategy, side, lots, price, limit, closing)
+    outbox = more.get("outbox", new_outbox())
+    reason, bound, observed = _check_entry(state, outbox, instrument, strategy, side, lots, price, limit, closing)
     return Reason(reason), int(bound), int(observed)
 
 

@@ -208,7 +208,7 @@ def test_rates_are_buckets_of_tokens(rate: int, window_ns: int, steps: list[tupl
         now = int(state.ts_ns)
         bucket.at(now)
         expected = PASSED if bucket.tokens else (Reason.ORDER_RATE_MAX, rate, bucket.next_ns - now)
-        assert tuple(_check_rates(state)) == expected
+        assert tuple(_check_rates(state, new_outbox())) == expected
         for _ in range(taken):
             _take_order_token(state)
             bucket.take(now)

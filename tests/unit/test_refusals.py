@@ -8,7 +8,6 @@ import pytest
 from engine.kinds import Condition, SizeLimit
 from engine.reasons import Reason
 from engine.records import REFUSAL
-from engine.state import DEFAULT_LIMITS, state_layout
 from replay.names import read_names
 from replay.refusals import refused_of
 from replay.sampling import INCIDENT
@@ -25,9 +24,9 @@ def refused(reason: int, limit: int, observed: int, instrument: int = 0) -> dict
     refusal["seq"] = 7
     refusal["instrument"] = instrument
     refusal["reason"], refusal["limit"], refusal["observed"] = reason, limit, observed
-    state = np.zeros(1, dtype=state_layout(DEFAULT_LIMITS))[0]
-    state["breakers"]["condition"][2] = Condition.PRICE_JUMP
-    (found,) = refused_of(SimpleNamespace(refused=rows, state=state), read_names(tape.reader()))
+    names = read_names(tape.reader())
+    names.conditions[2] = Condition.PRICE_JUMP
+    (found,) = refused_of(SimpleNamespace(refused=rows), names)
     return found
 
 

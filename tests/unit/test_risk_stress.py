@@ -127,7 +127,7 @@ def test_a_time_is_the_last_event_that_is_not_later(block_events: int) -> None:
         ("soon", "found 'soon'"),
         ("-3", "found '-3'"),
         ("1.5", "found '1.5'"),
-        ("2017-11-30", "--at 2017-11-30: expected a time of the tape, from 2017-12-01"),
+        ("2017-11-30", "--at 2017-11-30: expected a time of the tape, 2017-12-01"),
         ("2017-12-09T00:00:00.000000001Z", "expected a time of the tape, 2017-12-01T00:00:00.000000001Z to 2017-12-02"),
     ],
 )
