@@ -130,7 +130,7 @@ MEANINGS = {
     Reason.POSITION_SMALLER_THAN_BRACKET: "The position is smaller than its brackets hold; the youngest are cut.",
     Reason.TIME_LIMIT_REACHED: "The bracket's time is up.",
     Reason.ENTRY_UNPROTECTED: "An entry was filled late, when its bracket had gone; the lots are closed.",
-    Reason.EXIT_REJECTED: "A closing order ended unfilled more often than it is placed anew.",
+    Reason.EXIT_REJECTED: "Closing orders were refused more often than legs are replaced; they are tried on, after pauses.",
     Reason.STOP_REACHED: "The stop closed it.",
     Reason.TARGET_REACHED: "A target closed it.",
     Reason.SIGNAL_CLOSED: "A signal closed it.",

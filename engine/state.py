@@ -196,6 +196,11 @@ INSTRUMENT = record(
         "loss_high_ticks",
         # something of a bracket was refused or found no room: to be tried again
         "brackets_retry",
+        # what gone brackets left, with its sign, for whom it is closed, and how that goes
+        "leftover_lots",
+        "leftover_strategy",
+        "leftover_refusals",
+        "leftover_due_ts_ns",
     )
     + [
         ("rules", INSTRUMENT_RULES),
@@ -271,7 +276,7 @@ ORDER = record(
         "asked_limit_ticks",
         "asked_trigger_ticks",
         "cancel_asked",
-        # what of a bracket's exit its row counts as on its way
+        # what of an exit its bracket, or the leftovers, count as on its way
         "exiting_lots",
     )
 )
@@ -330,8 +335,10 @@ BRACKET = record(
         # what is on order to close it, and to undo that too much was closed
         "exiting_lots",
         "repairing_lots",
-        "exit_replacements",
         "exit_limit_ticks",
+        # exits refused in a row, and when the next may be placed
+        "exit_refusals",
+        "exit_due_ts_ns",
         # the rules that held when the entry was ordered
         "trail_step_ticks",
         "trail_activation_ppm",

@@ -13,7 +13,7 @@ import os
 import shutil
 import tempfile
 import time
-from collections.abc import Iterator, Sequence
+from collections.abc import Coroutine, Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection as Pipe
@@ -117,12 +117,20 @@ class _Timed:
     async def open(self) -> None:
         await self._exchange.open()
 
-    async def send(self, command: Command) -> None:
+    def send(self, command: Command) -> Coroutine[Any, Any, None]:
         self._handed.append((command.seq, time.time_ns()))
-        await self._exchange.send(command)
+        return self._exchange.send(command)
+
+    def send_all(self, commands: Sequence[Command]) -> Coroutine[Any, Any, None]:
+        now_ns = time.time_ns()
+        self._handed.extend((command.seq, now_ns) for command in commands)
+        return self._exchange.send_all(commands)
 
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         return await self._exchange.ask(orders, since_ns)
+
+    async def stand_down(self) -> bool:
+        return await self._exchange.stand_down()
 
     async def close(self) -> None:
         await self._exchange.close()
@@ -246,7 +254,7 @@ async def _measure(daemon: Daemon, pipe: Pipe, run: _Run) -> None:
         await asyncio.sleep(_QUIET_S)
     run.cpu_s = time.process_time() - began_cpu_s
     run.memory_mib.append(anonymous_rss_mib())
-    run.batches = daemon.figures.batches
+    run.batches = daemon.batches
     daemon.stop()
     await running
 

@@ -6,7 +6,6 @@ but in tests.
 
 import os
 import signal
-from collections import Counter
 from collections.abc import Callable
 
 POINTS = (
@@ -32,19 +31,20 @@ def _die() -> None:
 
 
 class CrashPoints:
-    """Counts how often each point was reached, and ends the process at the chosen one."""
+    """Counts how often the chosen point was reached, and ends the process there."""
 
     def __init__(self, chosen: str = "", end: Callable[[], None] = _die) -> None:
         point, _, at = chosen.partition(":")
         assert not chosen or (point in POINTS and at.isdecimal()), f"{chosen!r}: expected POINT:COUNT"
         self._point, self._at, self._end = point, int(at or 0), end
         self.any_chosen = bool(chosen)
-        self.reached: Counter[str] = Counter()
+        self._reached = 0
 
     def reach(self, point: str) -> None:
-        self.reached[point] += 1
-        if point == self._point and self.reached[point] == self._at:
-            self._end()
+        if point == self._point:
+            self._reached += 1
+            if self._reached == self._at:
+                self._end()
 
 
 def from_environment() -> CrashPoints:

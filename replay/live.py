@@ -6,6 +6,7 @@ is true there; nothing is sent before the first answers are on the tape.
 """
 
 import asyncio
+import gc
 import logging
 import time
 from collections.abc import Callable, Coroutine, Mapping, Sequence
@@ -21,6 +22,7 @@ from adapters.journal import Document, JournalWriter
 from engine.kinds import DecisionKind, EventKind, OrderStatus
 from engine.reasons import Reason
 from engine.records import CONNECTION, EVENT, EVENT_BYTES, ORDER_REPORT
+from replay.batches import in_batches
 from replay.crash_points import CrashPoints
 from replay.live_session import Bytes, LiveSession
 from replay.operations import Operations
@@ -30,6 +32,8 @@ log = logging.getLogger("tapefold.live")
 _BATCH_EVENTS = 4_096
 # Market data that caused nothing waits at most so long for its commit.
 _COMMIT_WITHIN_S = 0.05
+# What a commit needs is kept in the processor's caches by rehearsing it so often while events come.
+_REHEARSE_EVERY_S = 0.002
 # An order without an answer is asked about after so long, and then again and again.
 _UNKNOWN_ASKED_EVERY_S = 2.0
 _ASK_AGAIN_S = (0.5, 1.0, 2.0, 5.0)
@@ -52,20 +56,7 @@ IN_DOUBT = (
 )
 
 
-@dataclass(slots=True)
-class Figures:
-    """What the daemon counts beside the tape, for people and metrics."""
-
-    batches: int = 0
-    commands_sent: int = 0
-    questions_failed: int = 0
-    append_s: float = 0.0
-    # From the arrival of the batch's first event to its commands being handed over, without the commit.
-    tick_to_command_s: float = 0.0
-
-
 T = TypeVar("T")
-Observer = Callable[[Bytes, Bytes, Figures], None]
 # From the reports of the exchanges (events) to the first events of a tape and their documents by sequence number.
 Opening = Callable[[Bytes], tuple[Bytes, Mapping[int, Document]]]
 
@@ -87,27 +78,29 @@ class Daemon:
     began_ts_ns: int = 0
     # The first events of a new tape, made from what the exchanges answered; None where a tape goes on.
     opening: Opening | None = None
-    observe: Observer | None = None
     operations: Operations | None = None
     metrics_port: int | None = None
     points: CrashPoints = field(default_factory=CrashPoints)
     ready: bool = False
-    figures: Figures = field(default_factory=Figures)
+    # How many there have been.
+    batches: int = 0
     _stopping: asyncio.Event = field(default_factory=asyncio.Event)
     _waiting: list[Command] = field(default_factory=list)
-    _written: list[tuple[int, Bytes, Bytes, Mapping[int, int], float]] = field(default_factory=list)
-    _last_request: dict[int, "asyncio.Task[None]"] = field(default_factory=dict)
+    # What was handed to the exchanges' clients and is not answered.
+    _requests: set["asyncio.Task[None]"] = field(default_factory=set)
     _doubted: set[int] = field(default_factory=set)
     # Accounts whose own stream came back, and when it was lost.
     _came_back: asyncio.Queue[tuple[int, int]] = field(default_factory=asyncio.Queue)
     # Kinds and orders of what was taken and is not committed, kept where a test waits for one of them.
     _reports: list[tuple[int, int]] = field(default_factory=list)
-    # When the first event of the batch arrived.
+    # When the first event of the batch arrived, and how long after that its commands were handed over.
     _batch_ts_ns: int = 0
-    # Runs while something is folded and not committed.
+    _handed_after_ns: int | None = None
+    # Runs while something may be folded and not committed; a commit in between leaves it as it is.
     _commit_timer: asyncio.TimerHandle | None = None
     _commit_is_due: bool = False
     _snapshot_seq: int = 0
+    _rehearsal_due_s: float = 0.0
     _failure: BaseException | None = None
     _broken: bool = False
     _clock_steps_told: int = 0
@@ -118,7 +111,7 @@ class Daemon:
         Called again, it ends without the answers that are still waited for: a restart asks for them.
         """
         if self._stopping.is_set():
-            for request in self._last_request.values():
+            for request in self._requests:
                 request.cancel()
         self._stopping.set()
         self.inbox.wake()
@@ -131,10 +124,12 @@ class Daemon:
         helpers: list[asyncio.Task[None]] = []
         try:
             if self.operations is not None:
-                self.session.written = lambda *block: self._written.append(block)
+                self.session.written = self.operations.written
                 await self.operations.open(self.metrics_port)
             for exchange in self.exchanges.values():
                 await self._unless_stopped(exchange.open())
+            # What is there now stays. Python would look through all of it now and then, for some tenths of a second.
+            gc.freeze()
             await self._reconcile_first()
             tasks = self._tell_time(), self._ask_again(), self._ask_after_gaps(), self._reconcile()
             helpers += [asyncio.create_task(task) for task in tasks]
@@ -144,6 +139,7 @@ class Daemon:
         except Exception as failure:
             self._fail(failure)
         finally:
+            gc.unfreeze()
             for helper in helpers:
                 helper.cancel()
         await asyncio.gather(*helpers, return_exceptions=True)
@@ -187,7 +183,6 @@ class Daemon:
             while not await self._unless_stopped(exchange.ask(self.questions(account), since_ns)):
                 if self._stopping.is_set():
                     return
-                self.figures.questions_failed += 1
                 log.warning("account %d: a question has no answer, asking again", account)
                 if not await self._pause(_ASK_AGAIN_S[min(attempt, len(_ASK_AGAIN_S) - 1)]):
                     return
@@ -266,19 +261,21 @@ class Daemon:
     async def _ask_again(self) -> None:
         """Ask about orders that have no answer."""
         while await self._pause(_UNKNOWN_ASKED_EVERY_S):
+            # What is doubted while a question is under way is for the next one.
+            doubted, self._doubted = self._doubted, set()
             for account, exchange in self.exchanges.items():
                 unknown = set(self.questions(account, (OrderStatus.UNKNOWN,)))
-                unknown |= {question for question in self.questions(account) if question.order in self._doubted}
-                if unknown:
-                    self._doubted.clear()
-                    await self._ask(account, exchange, sorted(unknown))
+                unknown |= {question for question in self.questions(account) if question.order in doubted}
+                if unknown and not await self._ask(account, exchange, sorted(unknown)):
+                    self._doubted |= doubted.intersection(question.order for question in unknown)
 
     async def _ask_after_gaps(self) -> None:
         """What happened to orders while an account's own stream was gone nobody has told."""
         while True:
             account, lost_ts_ns = await self._came_back.get()
             while not await self._ask(account, self.exchanges[account], self.questions(account), lost_ts_ns):
-                await self._pause(_UNKNOWN_ASKED_EVERY_S)
+                if not await self._pause(_UNKNOWN_ASKED_EVERY_S):
+                    return
 
     async def _ask(
         self, account: int, exchange: Exchange, questions: Sequence[OrderQuestion], from_ts_ns: int | None = None
@@ -288,7 +285,6 @@ class Daemon:
         since_ns = self._since_ns(usual_ns if from_ts_ns is None else min(usual_ns, from_ts_ns))
         answered = await exchange.ask(questions, since_ns)
         if not answered:
-            self.figures.questions_failed += 1
             log.warning("account %d: a question has no answer", account)
         return answered
 
@@ -300,6 +296,7 @@ class Daemon:
                 if helper.done():
                     helper.result()
             if len(self.inbox) == 0:
+                self._stay_warm()
                 await self.inbox.arrival()
             if len(self.inbox) != 0:
                 self._take_batch()
@@ -309,13 +306,20 @@ class Daemon:
             await asyncio.sleep(0)
             self._tell_operations()
 
+    def _stay_warm(self) -> None:
+        """Go the way of a commit in vain: code and data that were not used for milliseconds are in no cache."""
+        now_s = time.monotonic()
+        if now_s >= self._rehearsal_due_s:
+            self._rehearsal_due_s = now_s + _REHEARSE_EVERY_S
+            self.session.rehearse()
+
     def _tell_operations(self) -> None:
         """Metrics, operators and the log come after the commands."""
         self._tell_clock()
-        blocks, self._written = self._written, []
-        for block in blocks:
-            if self.operations is not None:
-                self.operations.written(*block)
+        self.session.tell()
+        if self._handed_after_ns is not None and self.operations is not None:
+            self.operations.metrics.observe_command(self._handed_after_ns / 1e9)
+        self._handed_after_ns = None
 
     def _tell_clock(self) -> None:
         """Say once that the clock went back; how often it did is in the metrics."""
@@ -329,9 +333,9 @@ class Daemon:
         if self.points.any_chosen:
             self._reports += events.view(ORDER_REPORT)[["kind", "order"]].tolist()
         self._waiting += self.session.take(events, documents)
-        self.figures.batches += 1
+        self.batches += 1
         # Most batches are market data that decides nothing: what that costs is what all others wait for.
-        urgent = int(events[_KIND_BYTE::EVENT_BYTES].max()) >= _FIRST_REPORT
+        urgent = max(bytes(events.data[_KIND_BYTE::EVENT_BYTES])) >= _FIRST_REPORT
         if urgent:
             self._doubt(events)
             self._note_gaps(events)
@@ -341,8 +345,10 @@ class Daemon:
             self._commit_timer = asyncio.get_running_loop().call_later(_COMMIT_WITHIN_S, self._commit_soon)
 
     def _commit_soon(self) -> None:
-        self._commit_is_due = True
-        self.inbox.wake()
+        self._commit_timer = None
+        if self.session.unwritten_events:
+            self._commit_is_due = True
+            self.inbox.wake()
 
     def _doubt(self, events: Bytes) -> None:
         """An exchange that does not know an order that is open here has ended it, and we have not heard how."""
@@ -357,11 +363,7 @@ class Daemon:
 
     def _flush(self) -> None:
         """Commit, and send what may be sent."""
-        started = time.perf_counter()
         self._commit_is_due = False
-        if self._commit_timer is not None:
-            self._commit_timer.cancel()
-            self._commit_timer = None
         self.points.reach("before_append")
         try:
             due = self._snapshot_is_due()
@@ -370,17 +372,16 @@ class Daemon:
             self._broken = True
             raise
         self._waiting = []
-        self.figures.append_s = time.perf_counter() - started
         self.points.reach("after_commit")
         if self.points.any_chosen:
             self._reach_reports()
         if not self.ready:
             self._waiting = commands
             return
-        for command in commands:
-            self._hand_over(command)
-        if commands and self.operations is not None:
-            self.operations.metrics.observe_command((self.inbox.now_ns() - self._batch_ts_ns) / 1e9)
+        for together in in_batches(commands):
+            self._hand_over(together)
+        if commands:
+            self._handed_after_ns = self.inbox.now_ns() - self._batch_ts_ns
         if due:
             self._keep_snapshot()
 
@@ -395,40 +396,42 @@ class Daemon:
                 self.points.reach("after_part_fill" if order in unfinished else "after_fill")
         self._reports.clear()
 
-    def _hand_over(self, command: Command) -> None:
-        self.figures.commands_sent += 1
+    def _hand_over(self, commands: Sequence[Command]) -> None:
         if not self.sends:
-            self._answer_dry(command)
+            for command in commands:
+                self._answer_dry(command)
             return
-        self._note_sent(command)
-        before = self._last_request.get(command.order)
-        task = asyncio.create_task(self._send(command, before))
-        self._last_request[command.order] = task
-        task.add_done_callback(lambda done: self._forget_request(command.order, done))
+        exchange = self.exchanges[commands[0].account]
+        request = exchange.send(commands[0]) if len(commands) == 1 else exchange.send_all(commands)
+        task = asyncio.create_task(self._send(commands, request))
+        self._requests.add(task)
+        task.add_done_callback(self._forget_request)
+        for command in commands:
+            self._note_sent(command)
 
     def _note_sent(self, command: Command) -> None:
         if command.kind in (DecisionKind.PLACE_ORDER, DecisionKind.RELEASE_ORDER):
             self.inbox.order_report(EventKind.ORDER_SENT, command.account, command.instrument, command.order)
 
-    async def _send(self, command: Command, before: "asyncio.Task[None] | None") -> None:
-        if before is not None and not before.done():
-            await asyncio.wait([before])
+    async def _send(self, commands: Sequence[Command], request: Coroutine[Any, Any, None]) -> None:
         if self._failure is not None:
+            request.close()
             return
-        self.points.reach("before_send")
-        if command.kind == DecisionKind.CANCEL_ORDER:
-            self.points.reach("before_cancel")
+        for command in commands:
+            self.points.reach("before_send")
+            if command.kind == DecisionKind.CANCEL_ORDER:
+                self.points.reach("before_cancel")
         try:
-            await self.exchanges[command.account].send(command)
+            await request
         except Exception as failure:
             # A client answers with events and never raises: this is a fault of ours, and not to be traded past.
-            log.error("sending order %d failed: %s", command.order, type(failure).__name__)
+            log.error("sending order %d failed: %s", commands[0].order, type(failure).__name__)
             self._fail(failure)
-        self.points.reach("after_send")
+        for _ in commands:
+            self.points.reach("after_send")
 
-    def _forget_request(self, order: int, task: "asyncio.Task[None]") -> None:
-        if self._last_request.get(order) is task:
-            del self._last_request[order]
+    def _forget_request(self, task: "asyncio.Task[None]") -> None:
+        self._requests.discard(task)
         if not task.cancelled() and (failure := task.exception()) is not None:
             self._fail(failure)
 
@@ -463,8 +466,10 @@ class Daemon:
         return not self._stopping.is_set()
 
     def _snapshot_is_due(self) -> bool:
+        """What is to be sent does not wait for a snapshot: a later commit will do."""
         due = self._snapshot_seq + self.snapshot_every_events
-        return self.snapshot_every_events > 0 and self.session.row.seq >= due and self.session.unwritten_events > 0
+        is_due = self.snapshot_every_events > 0 and self.session.row.seq >= due
+        return is_due and self.session.unwritten_events > 0 and not (self._waiting or self.session.has_commands)
 
     def _keep_snapshot(self) -> None:
         """Of the state after the block that was just committed."""
@@ -475,14 +480,23 @@ class Daemon:
 
     async def _end(self) -> None:
         """Wait for the last answers, put them on the tape, state the digest."""
-        requests = list(self._last_request.values())
-        if requests and not self._broken:
-            await asyncio.wait(requests, timeout=_LAST_ANSWERS_WITHIN_S)
+        if self._requests and not self._broken:
+            await asyncio.wait(self._requests, timeout=_LAST_ANSWERS_WITHIN_S)
         for account, exchange in self.exchanges.items():
+            # What ends for a reason leaves the dead-man switch to do its work.
+            if self._failure is None:
+                await self._stand_down(account, exchange)
             await self._close(account, exchange)
         if self.ready and not self._broken:
             self._mark(EventKind.CONNECTION_LOST)
             self.session.end(*self.inbox.take(len(self.inbox)))
+
+    async def _stand_down(self, account: int, exchange: Exchange) -> None:
+        with suppress(TimeoutError):
+            async with asyncio.timeout(_LAST_ANSWERS_WITHIN_S):
+                if await exchange.stand_down():
+                    return
+        log.warning("account %d: its dead-man switch has not been ended: its orders will be cancelled", account)
 
     async def _close(self, account: int, exchange: Exchange) -> None:
         try:

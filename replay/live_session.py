@@ -52,6 +52,7 @@ _EVENTS_MAX = 8_192
 _DECISIONS_MAX = 8_192
 # Hashing the state takes longer than all else of a small block: it is stated at most so often.
 _DIGEST_EVERY_S = 1.0
+_REHEARSED_EVENTS_MAX = 64
 
 assert EVENT.fields is not None and COMMAND.fields is not None
 _KIND_BYTE = EVENT.fields["kind"][1]
@@ -108,11 +109,13 @@ class LiveSession:
         self._digest_due_s = 0.0
         self._refused: dict[int, int] = {}
         self.written: Written | None = None
+        # The block that `written` is still to be told of: its events and decisions, how long the commit took.
+        self._untold: tuple[int, int, float] | None = None
         self._market = np.zeros(0, dtype=np.uint8)
         self._on_event = binding.on_event if INTERPRETED else binding.on_event.address
 
     def warm_up(self) -> None:
-        """Load or compile the loop, which takes up to half a minute once, before there is anything to miss."""
+        """Load or compile the loop, which takes less than a minute once, before there is anything to miss."""
         self._give(np.zeros(0, np.uint8))
         self._advance()
 
@@ -223,10 +226,11 @@ class LiveSession:
     @property
     def has_commands(self) -> bool:
         """Whether something waits for `flush` that is to be sent."""
-        if self._place.decisions == 0:
+        decisions = self._place.decisions
+        if decisions == 0:
             return False
-        kinds = self._buffer.decisions[_DECISION_KIND_BYTE : self._place.decisions * DECISION_BYTES : DECISION_BYTES]
-        return int(kinds.min()) <= _LAST_COMMAND
+        kinds = self._buffer.decisions.data[_DECISION_KIND_BYTE : decisions * DECISION_BYTES : DECISION_BYTES]
+        return min(bytes(kinds)) <= _LAST_COMMAND
 
     @property
     def unwritten_events(self) -> int:
@@ -235,7 +239,8 @@ class LiveSession:
     def flush(self, with_digest: bool = False) -> list[Command]:
         """Append what was folded and commit it; the commands that may be sent now, in order.
 
-        The block states the state's digest where asked to (a snapshot needs it), and now and then.
+        The block states the state's digest where asked to (a snapshot needs it), and now and then where nothing
+        waits to be sent. Who hears of durable blocks hears of it in `tell`.
         """
         assert self._journal is not None, "a journal is attached before anything is taken"
         events, decisions = self._place.events, self._place.decisions
@@ -245,17 +250,23 @@ class LiveSession:
         self._number_documents(events)
         documents, self._documents = self._documents, {}
         digest = NO_STATE_DIGEST
-        if with_digest or time.monotonic() >= self._digest_due_s:
+        if with_digest or (not commands and time.monotonic() >= self._digest_due_s):
             digest = state_digest(self.state)
             self._digest_due_s = time.monotonic() + _DIGEST_EVERY_S
         started = time.perf_counter()
         self._journal.append_buffer(self._buffer, events, decisions, digest, documents)
         if self.written is not None:
             self._note_refused()
-            self._tell(events, decisions, time.perf_counter() - started)
+            self._untold = events, decisions, time.perf_counter() - started
         self._place.events = 0
         self._place.decisions = 0
         return commands
+
+    def rehearse(self) -> None:
+        """Go the way of `flush` up to the commit with what lies in the buffer. Nothing comes of it."""
+        assert self._journal is not None, "a journal is attached before anything is taken"
+        self._commands(1)
+        self._journal.rehearse(self._buffer, min(max(self._place.events, 1), _REHEARSED_EVENTS_MAX), 0)
 
     def _number_documents(self, events: int) -> None:
         """Signals and the simulated exchange's reports come between: which number an event has is seen at its place."""
@@ -277,12 +288,13 @@ class LiveSession:
         if self.written is not None and self.row.last_refused_seq:
             self._refused[self.row.last_refused_seq] = self.row.last_refused_reason
 
-    def _tell(self, events: int, decisions: int, append_s: float) -> None:
-        assert self.written is not None
+    def tell(self) -> None:
+        """Tell `written` of the block that was committed last. It is there until something is folded again."""
+        if self._untold is None or self.written is None:
+            return
+        (events, decisions, append_s), self._untold = self._untold, None
         refused, self._refused = self._refused, {}
-        applied = self._buffer.events[: events * EVENT_BYTES].copy()
-        decided = self._buffer.decisions[: decisions * DECISION_BYTES].copy()
-        self.written(self.row.seq - events + 1, applied, decided, refused, append_s)
+        self.written(self.row.seq - events + 1, *self._buffer.block(events, decisions), refused, append_s)
 
     def end(self, events: Bytes, documents: Mapping[int, Document]) -> None:
         """Fold what came last, and what a strategy's failure left of the batch before; then close.
@@ -316,6 +328,7 @@ class LiveSession:
 
     def _go_on(self) -> list[Command]:
         commands: list[Command] = []
+        self.tell()
         while (status := self._advance()) != Status.NEEDS_MARKET:
             if status == Status.STRATEGY_IS_ASKED:
                 self._ask(recorded=False)
@@ -323,6 +336,7 @@ class LiveSession:
                 self._look_at_one()
             elif status == Status.BLOCK_IS_FULL:
                 commands += self.flush()
+                self.tell()
             else:
                 self._stop(status)
         return commands

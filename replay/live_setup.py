@@ -19,6 +19,7 @@ from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.keys import load_keys
 from adapters.exchanges.port import Connection, Exchange, ExchangeInstrument, Keys
 from adapters.journal import Document, Durability, Manifest, append_journal, create_journal, read_journal
+from adapters.journal.lmdb_environment import DATA_FILE
 from adapters.version import engine_version
 from engine.entry import engine_for
 from engine.kinds import EventKind
@@ -34,7 +35,6 @@ from replay.operations import Operations
 from replay.setup import bind_strategies, check_capacities, new_exchange
 
 _SECOND_NS = 1_000_000_000
-MODE = "live"
 
 MakeExchange = Callable[[Connection, Inbox], Exchange]
 
@@ -74,7 +74,7 @@ def open_daemon(
     session = _session(configuration, sending, limits)
     session.warm_up()
     recovered, in_force = Recovered(0, 0, 0, 0), configuration.in_force
-    if (folder / "data.mdb").exists():
+    if (folder / DATA_FILE).exists():
         # First the right to write it: what is gone through is the end, and not another daemon's tape.
         writer = opened.enter_context(append_journal(folder, durability))
         began_ns, recovered, in_force = _come_back(configuration, folder, sending, session, limits)
@@ -175,6 +175,8 @@ def connections(configuration: Configuration, live: LiveSection, ids: ClientIds,
                 instruments=instruments,
                 streams=frozenset(section.streams),
                 ids=ids,
+                # Whoever sends nothing has no orders to be cancelled: they would be another daemon's.
+                dead_man_switch_ns=section.dead_man_switch_ns if sending is Sending.LIVE else None,
             )
         )
     return found

@@ -224,7 +224,7 @@ def _see_purpose(watch: Any, state: Any, fill: Any) -> None:
         watch.fill_reason = np.int64(Reason.STOP_REACHED)
     elif order.order_role == OrderRole.TARGET:
         watch.fill_reason = np.int64(Reason.TARGET_REACHED)
-    elif order.order_role == OrderRole.EXIT and order.bracket_slot != 0:
+    elif order.order_role == OrderRole.EXIT and order.bracket_slot > 0:
         watch.fill_reason = state.brackets[order.bracket_slot - 1].close_reason
 
 

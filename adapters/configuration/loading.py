@@ -159,6 +159,9 @@ def _check_live(live: LiveSection | None, accounts: Sequence[Account]) -> None:
         seen.add(connection.account)
         if (connection.keys_env is None) == (connection.keys_file is None):
             raise Problem((*at, "keys_env"), "expected either keys_env or keys_file")
+        if connection.fitting_switch:
+            expected = f"expected {connection.fitting_switch}, the only one that {connection.exchange} has"
+            raise Problem((*at, "dead_man_switch"), expected)
     for name in names:
         if name not in seen:
             raise Problem(("live", "connections"), f"expected a connection of every account, found none of {name!r}")

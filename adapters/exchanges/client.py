@@ -12,18 +12,34 @@ from collections.abc import Awaitable, Callable, Coroutine, Sequence
 from typing import Any, TypeVar
 
 from adapters.errors import UserError
-from adapters.exchanges.answers import Amended, Answers, FoundOrder, Held, Holdings, KnownOrders, OwnTrade, Refused
+from adapters.exchanges.answers import (
+    Amended,
+    Answers,
+    FoundOrder,
+    Held,
+    Holdings,
+    KnownOrders,
+    OwnTrade,
+    Refused,
+    ToldTrades,
+    WrongId,
+)
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market
-from adapters.exchanges.order_trades import OrderTrades
+from adapters.exchanges.messages import Known
+from adapters.exchanges.order_trades import OrderTrades, WholeQuantities
 from adapters.exchanges.port import Command, Connection, OrderQuestion
 from adapters.exchanges.questions import OVERLAP_NS, answers_of
+from adapters.exchanges.sending import Sending
 from adapters.exchanges.streams import Stream, Streams
 from adapters.exchanges.transport import Answered, Endpoint, failure_of
-from engine.kinds import DecisionKind, EventKind, RequestFailure
+from engine.kinds import EventKind, RequestFailure
 from engine.reasons import Reason
 
 _NS_PER_S = 1_000_000_000
+_NS_PER_MS = 1_000_000
+# So many within the time of a dead-man switch: one or two may fail.
+SIGNS_OF_LIFE = 3
 _READS_MOST = 4
 _READ_BACKOFF_S = 0.25
 _READ_WAIT_MOST_S = 30.0
@@ -37,6 +53,10 @@ class ExchangeClient(ABC):
 
     # How long after it was sent a request may still arrive.
     in_flight_ns: int
+    # So many orders go in one request.
+    batch_most: int
+    # Whether an order that is changed gets another id.
+    ids_change = False
 
     def __init__(self, connection: Connection, inbox: Inbox, clock_ns: Callable[[], int] = time.time_ns) -> None:
         self.connection = connection
@@ -48,15 +68,19 @@ class ExchangeClient(ABC):
         seed = zlib.crc32(f"{connection.ids.journal_id} {connection.account}".encode())
         self.streams = Streams(inbox, connection.account, seed)
         self._last_trade_ns = 0
-        self.orders = KnownOrders()
+        self.orders = KnownOrders(self.ids_change)
+        self._told_trades = ToldTrades()
         self.order_trades = OrderTrades()
+        self.whole_quantities = WholeQuantities()
         # The last request about each order that is on its way: what follows on it waits.
         self.on_their_way: dict[int, asyncio.Future[None]] = {}
         # Orders that commands have been sent about since the questions were made up.
         self.sent_while_asking: set[int] = set()
+        self._sending = Sending(self)
         self._asking = asyncio.Lock()
         self._reads_held_until_ns = 0
         self._background: set[asyncio.Task[object]] = set()
+        self._signs_of_life: asyncio.Task[object] | None = None
 
     # What a subclass knows of its exchange.
 
@@ -83,6 +107,22 @@ class ExchangeClient(ABC):
         """Change an order. Raises Refused."""
 
     @abstractmethod
+    def batch_of(self, command: Command) -> int | None:
+        """What commands have in common that can go in one request, None for one that has to go alone."""
+
+    @abstractmethod
+    async def order_body(self, market: Market, command: Command) -> Any:
+        """An order as a batch has it. Raises Refused."""
+
+    @abstractmethod
+    async def place_all(self, commands: Sequence[Command], bodies: Sequence[Any]) -> list[int | Exception]:
+        """Place orders in one request; of each the exchange's id, or why it was refused or is not known."""
+
+    @abstractmethod
+    async def cancel_all(self, commands: Sequence[Command]) -> list[Exception | None]:
+        """Cancel orders in one request; of each why it was refused or is not known."""
+
+    @abstractmethod
     def meaning_of(self, error: Answered) -> Reason | RequestFailure:
         """What an error that the exchange answered with says: why it refused, or that the outcome is not known."""
 
@@ -106,12 +146,17 @@ class ExchangeClient(ABC):
     async def holdings(self) -> Holdings:
         """The account's money and positions."""
 
+    async def cancel_all_after(self, after_ms: int) -> None:
+        """Have the exchange cancel all orders after so long, unless it is asked again; 0 for never. Raises Refused."""
+        raise NotImplementedError("the configuration knows which exchange has this")
+
     # The port.
 
     async def open(self) -> None:
         try:
             async with asyncio.timeout(_OPEN_TIMEOUT_S):
                 self.markets = await self._loaded()
+                await self._arm_switch()
                 self._last_trade_ns = self.clock_ns()
                 for stream, watch in self.watches().items():
                     if self.connection.has_keys or stream != Stream.PRIVATE:
@@ -127,29 +172,11 @@ class ExchangeClient(ABC):
                 f"{self.connection.exchange}: no connection within {_OPEN_TIMEOUT_S:g} s ({where})"
             ) from None
 
-    async def send(self, command: Command) -> None:
-        market = self.markets[command.instrument]
-        order = command.order
-        places = command.kind in (DecisionKind.PLACE_ORDER, DecisionKind.RELEASE_ORDER)
-        before = self.on_their_way.get(order)
-        done: asyncio.Future[None] = asyncio.get_running_loop().create_future()
-        self.on_their_way[order] = done
-        self.sent_while_asking.add(order)
-        if places:
-            self.order_trades.began(order, self.clock_ns())
-        try:
-            if before is not None:
-                await before
-            if places:
-                await self._send_place(market, command)
-            elif command.kind == DecisionKind.CANCEL_ORDER:
-                await self._send_cancel(market, command)
-            else:
-                await self._send_amend(market, command)
-        finally:
-            done.set_result(None)
-            if self.on_their_way.get(order) is done:
-                del self.on_their_way[order]
+    def send(self, command: Command) -> Coroutine[Any, Any, None]:
+        return self._sending.send(command)
+
+    def send_all(self, commands: Sequence[Command]) -> Coroutine[Any, Any, None]:
+        return self._sending.send_all(commands)
 
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         if not self.connection.has_keys:
@@ -159,10 +186,24 @@ class ExchangeClient(ABC):
             try:
                 answers = await answers_of(self, orders, since_ns)
             except Exception as error:
-                self._failed(error, Endpoint.READ)
+                if isinstance(error, WrongId):
+                    self.counts["wrong ids"] += 1
+                    self.orders.forget(error)
+                self.failed(error, Endpoint.READ)
                 return False
             self._put(answers)
             return True
+
+    async def stand_down(self) -> bool:
+        if self._signs_of_life is None:
+            return True
+        self._signs_of_life.cancel()
+        try:
+            await self.read(lambda: self.cancel_all_after(0))
+        except Exception as error:
+            self.failed(error, Endpoint.CANCEL)
+            return False
+        return True
 
     async def close(self) -> None:
         for task in self._background:
@@ -172,20 +213,16 @@ class ExchangeClient(ABC):
 
     # What subclasses use.
 
+    def known(self, markets: dict[str, Market]) -> Known:
+        """What the reader of messages has to know; the markets are by the exchange's ids."""
+        return Known(self.account, self.inbox, markets, self.connection.ids, self.orders, self.counts, self.own_trade)
+
     async def trades_from(self, from_ns: int) -> list[OwnTrade]:
         """Own trades since a time of our clock, and orders' fills up to now. The exchange's clock may be behind."""
         asked_ns = self.clock_ns()
         trades = await self.trades_since(from_ns - OVERLAP_NS)
         self.order_trades.take(trades, from_ns, asked_ns)
         return trades
-
-    async def left_lots(self, command: Command) -> int:
-        """What is still to be filled of an order for it to have the command's quantity. Raises Refused."""
-        await self.trades_from(self.order_trades.known_until_ns(command.order))
-        left = command.quantity_lots - self.order_trades.filled_lots(command.order)
-        if left <= 0:
-            raise Refused(Reason.EXCHANGE_QUANTITY_BELOW_MINIMUM)
-        return left
 
     def own_trade(self, trade: OwnTrade) -> None:
         """An own trade from a stream."""
@@ -201,23 +238,24 @@ class ExchangeClient(ABC):
                 trades = await self.trades_since(self._last_trade_ns - OVERLAP_NS)
             except Exception as error:
                 # It comes back without them, which the event says: the next question brings them.
-                self._failed(error, Endpoint.READ)
+                self.failed(error, Endpoint.READ)
         # It may have gone down again in the meantime.
         if attempt == self.streams.attempt(Stream.PRIVATE):
             for trade in trades:
                 self.own_trade(trade)
             self.streams.came_up(Stream.PRIVATE)
 
-    def in_background(self, work: Coroutine[Any, Any, object]) -> None:
-        """Do something that a message calls for but cannot wait for."""
+    def in_background(self, work: Coroutine[Any, Any, object]) -> asyncio.Task[object]:
+        """Do something that nobody waits for."""
         task = asyncio.create_task(work)
         self._background.add(task)
         task.add_done_callback(self._ended)
+        return task
 
     def _ended(self, task: asyncio.Task[object]) -> None:
         self._background.discard(task)
         if not task.cancelled() and (error := task.exception()) is not None:
-            self._failed(error, Endpoint.READ)
+            self.failed(error, Endpoint.READ)
 
     def hold_reads(self, seconds: float) -> None:
         """Ask nothing for a while: the exchange's own count of our requests is near its limit."""
@@ -240,54 +278,35 @@ class ExchangeClient(ABC):
                 await asyncio.sleep(max(_READ_BACKOFF_S * 2**attempt, min(retry_after_ms / 1000, _READ_WAIT_MOST_S)))
         raise AssertionError("the last attempt returns or raises")
 
-    # Commands.
-
-    async def _send_place(self, market: Market, command: Command) -> None:
-        reason = market.objection(command)
-        exchange_order_id = 0
-        if reason == Reason.NONE:
+    async def _arm_switch(self) -> None:
+        """Begin the dead-man switch where one is wanted that asks for signs of life. Raises UserError."""
+        after_ms = (self.connection.dead_man_switch_ns or 0) // _NS_PER_MS
+        while after_ms and self._signs_of_life is None:
             try:
-                exchange_order_id = await self.place(market, command)
+                await self.cancel_all_after(after_ms)
+                self._signs_of_life = self.in_background(self._show_life(after_ms))
             except Exception as error:
-                refused = self._refusal(error, Endpoint.PLACE, command)
-                if refused is None:
-                    return
-                reason = refused
-        if reason == Reason.NONE:
-            self._report(EventKind.ORDER_ACCEPTED, command, exchange_order_id)
-        else:
-            self._report(EventKind.ORDER_REJECTED, command, reason=reason)
+                if isinstance(self.meaning(error), Reason):
+                    name = self.connection.exchange
+                    raise UserError(f"{name}: it refused this account the dead-man switch, expected none") from None
+                self.failed(error, Endpoint.CANCEL)
+                await asyncio.sleep(1)
 
-    async def _send_cancel(self, market: Market, command: Command) -> None:
-        try:
-            await self.cancel(market, command)
-        except Exception as error:
-            refused = self._refusal(error, Endpoint.CANCEL, command)
-            if refused is not None:
-                self._report(EventKind.CANCEL_REJECTED, command, reason=refused)
-
-    async def _send_amend(self, market: Market, command: Command) -> None:
-        reason = market.objection(command)
-        amended = Amended(0, 0)
-        if reason == Reason.NONE:
+    async def _show_life(self, after_ms: int) -> None:
+        while True:
+            await asyncio.sleep(after_ms / 1000 / SIGNS_OF_LIFE)
             try:
-                amended = await self.amend(market, command)
+                await self.cancel_all_after(after_ms)
             except Exception as error:
-                refused = self._refusal(error, Endpoint.AMEND, command)
-                if refused is None:
-                    return
-                reason = refused
-        if reason == Reason.NONE:
-            self.inbox.order_report(
-                EventKind.ORDER_AMENDED,
-                self.account,
-                market.number,
-                command.order,
-                quantity_lots=amended.quantity_lots,
-                price_ticks=amended.price_ticks,
-            )
-        else:
-            self._report(EventKind.CANCEL_REJECTED, command, reason=reason)
+                self.failed(error, Endpoint.CANCEL)
+
+    def report(
+        self, kind: EventKind, command: Command, exchange_order_id: int = 0, reason: Reason = Reason.NONE
+    ) -> None:
+        """What became of a command."""
+        self.inbox.order_report(kind, self.account, command.instrument, command.order, exchange_order_id, reason)
+
+    # What failed.
 
     def meaning(self, error: BaseException) -> Reason | RequestFailure:
         """Why the exchange refused what was asked, or how the request failed where it did not say."""
@@ -298,25 +317,12 @@ class ExchangeClient(ABC):
             return self.meaning_of(error)
         return failure
 
-    def _refusal(self, error: Exception, endpoint: Endpoint, command: Command) -> Reason | None:
-        """Why the exchange refused; None, with REQUEST_FAILED put, where it did not say so."""
-        said = self.meaning(error)
-        if isinstance(said, Reason):
-            return said
-        self._failed(error, endpoint, command.order, command.instrument)
-        return None
-
-    def _failed(self, error: BaseException, endpoint: Endpoint, order: int = 0, instrument: int = 0) -> None:
+    def failed(self, error: BaseException, endpoint: Endpoint, order: int = 0, instrument: int = 0) -> None:
         said = self.meaning(error)
         _, status, retry_after_ms = failure_of(error)
         kind = RequestFailure.OTHER if isinstance(said, Reason) else said
         self.counts[f"requests failed: {kind.name.lower()}"] += 1
         self.inbox.request_failed(self.account, kind, order, status, retry_after_ms, int(endpoint), instrument)
-
-    def _report(
-        self, kind: EventKind, command: Command, exchange_order_id: int = 0, reason: Reason = Reason.NONE
-    ) -> None:
-        self.inbox.order_report(kind, self.account, command.instrument, command.order, exchange_order_id, reason)
 
     async def _loaded(self) -> dict[int, Market]:
         while True:
@@ -327,7 +333,7 @@ class ExchangeClient(ABC):
             except Exception as error:
                 if isinstance(self.meaning(error), Reason):
                     raise self._not_let_in() from None
-                self._failed(error, Endpoint.READ)
+                self.failed(error, Endpoint.READ)
                 await asyncio.sleep(1)
 
     def _not_let_in(self) -> UserError:
@@ -350,7 +356,11 @@ class ExchangeClient(ABC):
         who = self.account, found.instrument, found.order, found.exchange_order_id
         if not is_filled:
             self.inbox.order_report(found.kind, *who, found.reason, ts_exchange_ns=found.ts_ns)
+        if not found.is_open:
+            self.whole_quantities.forget(found.order)
         # What was read before a change is not its answer.
+        elif found.order not in self.sent_while_asking:
+            self.whole_quantities.know(found.order, filled_lots + found.left_lots)
         if is_filled or (found.is_open and found.order not in self.sent_while_asking):
             self.inbox.order_report(
                 EventKind.ORDER_AMENDED,
@@ -361,6 +371,10 @@ class ExchangeClient(ABC):
             )
 
     def _put_trade(self, trade: OwnTrade) -> None:
+        # The engine books an id once: what comes under one that is taken is not there to be booked.
+        if self._told_trades.is_another(trade):
+            self.counts["trade ids repeated"] += 1
+            return
         self.inbox.fill(
             self.account,
             trade.instrument,

@@ -12,8 +12,7 @@ _BINANCE_PREFIX = "tf"
 _BITFINEX_ORDER_BITS = 26
 _BITFINEX_TAPE_BITS = 19
 # Hyperliquid takes 128 bits: 80 of the tape, 48 of the order.
-_HYPERLIQUID_ORDER_BITS = 48
-_HYPERLIQUID_TAPE_DIGITS = 20
+_HYPERLIQUID_TAPE_DIGITS, _HYPERLIQUID_ORDER_DIGITS = 20, 12
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,12 +51,12 @@ class ClientIds:
 
     def hyperliquid(self, order: int) -> str:
         """0x and 32 hexadecimal digits."""
-        return f"0x{self.journal_id[:_HYPERLIQUID_TAPE_DIGITS]}{order:012x}"
+        return f"0x{self.journal_id[:_HYPERLIQUID_TAPE_DIGITS]}{order:0{_HYPERLIQUID_ORDER_DIGITS}x}"
 
     def order_of_hyperliquid(self, client_id: str) -> int:
         """The order's number, 0 for an id that is not of this tape."""
         start = f"0x{self.journal_id[:_HYPERLIQUID_TAPE_DIGITS]}"
-        if not client_id.startswith(start) or len(client_id) != 34:
+        if not client_id.startswith(start) or len(client_id) != len(start) + _HYPERLIQUID_ORDER_DIGITS:
             return 0
         try:
             return int(client_id[len(start) :], 16)

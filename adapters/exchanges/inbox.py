@@ -61,13 +61,16 @@ class Inbox:
         """The next events in the order of their arrival, at most so many, and documents by their place among them."""
         count = min(self._count, most)
         events = np.frombuffer(bytes(memoryview(self._buffer)[: count * EVENT_BYTES]), np.uint8)
-        documents = {place: document for place, document in self._documents.items() if place < count}
-        self._documents = {place - count: left for place, left in self._documents.items() if place >= count}
+        documents: dict[int, Document] = {}
+        if self._documents:
+            documents = {place: document for place, document in self._documents.items() if place < count}
+            self._documents = {place - count: left for place, left in self._documents.items() if place >= count}
         left = self._count - count
-        self._buffer[: left * EVENT_BYTES] = self._buffer[count * EVENT_BYTES : self._count * EVENT_BYTES]
-        self._count = left
         if left == 0:
             self._arrived.clear()
+        else:
+            self._buffer[: left * EVENT_BYTES] = self._buffer[count * EVENT_BYTES : self._count * EVENT_BYTES]
+        self._count = left
         return events, documents
 
     def put(

@@ -11,6 +11,8 @@ from adapters.errors import UserError
 from adapters.exchanges.port import Keys
 
 _NAMES = ("key", "secret", "wallet")
+# Where an account is a wallet there is no key, and its address names it.
+_NEEDED = {"hyperliquid": ("secret", "wallet")}
 _OTHERS = stat.S_IRWXG | stat.S_IRWXO
 
 
@@ -23,10 +25,10 @@ def load_keys(section: ConnectionSection, folder: Path, environment: Mapping[str
         assert section.keys_file is not None, "the configuration names one place for keys"
         path = folder / section.keys_file
         found, names = _read(path), {name: f"{path}: {name}" for name in _NAMES}
-    for name in ("key", "secret"):
+    for name in _NEEDED.get(section.exchange, ("key", "secret")):
         if not found.get(name):
             raise UserError(f"{names[name]} is missing, expected the {name} of account {section.account}")
-    return Keys(found["key"], found["secret"], found.get("wallet", ""))
+    return Keys(found.get("key", ""), found["secret"], found.get("wallet", ""))
 
 
 def _read(path: Path) -> dict[str, str]:

@@ -120,3 +120,11 @@ def check_step(symbol: str, what: str, ours: Decimal, theirs: object, exchange: 
     step = Decimal(str(theirs or 0))
     if step > 0 and ours % step != 0:
         raise UserError(f"{symbol}: {what} is {ours}, but {exchange} trades in steps of {step.normalize():f}")
+
+
+def check_lot(symbol: str, ours: Decimal, theirs: object, exchange: str) -> None:
+    """Raise UserError where a lot is another one than the exchange's: sizes of others would be between two lots."""
+    step = Decimal(str(theirs or 0))
+    if step > 0 and ours != step:
+        expected = f"expected {step.normalize():f}, in steps of which {exchange} trades"
+        raise UserError(f"{symbol}: lot_size is {ours}, {expected}")

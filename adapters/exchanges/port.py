@@ -4,10 +4,10 @@ A client never raises for what an exchange or the network does: a request that f
 `UserError` from `open` only, for what a person has to put right (keys, symbols, terms that differ).
 """
 
-from collections.abc import Sequence
+from collections.abc import Coroutine, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 from adapters.exchanges.client_ids import ClientIds
 
@@ -52,6 +52,8 @@ class Connection:
     instruments: Sequence[ExchangeInstrument]
     streams: frozenset[str]
     ids: ClientIds
+    # The exchange cancels all orders after so long without a sign of life; 0 when the own stream ends, None never.
+    dead_man_switch_ns: int | None = None
 
     @property
     def has_keys(self) -> bool:
@@ -101,9 +103,17 @@ class Exchange(Protocol):
         around every gap. Raises UserError.
         """
 
-    async def send(self, command: Command) -> None:
-        """Send a command once; never again by itself. Puts ORDER_ACCEPTED, ORDER_REJECTED, CANCEL_REJECTED,
-        ORDER_AMENDED, or REQUEST_FAILED where there is no answer, and then the order is unknown."""
+    def send(self, command: Command) -> Coroutine[Any, Any, None]:
+        """Take a command; what is returned sends it, once and never again by itself, and ends with its answer.
+
+        Puts ORDER_ACCEPTED, ORDER_REJECTED, CANCEL_REJECTED, ORDER_AMENDED, or REQUEST_FAILED where there is no
+        answer, and then the order is unknown. Commands about one order leave in the order in which they were taken,
+        each when the one before it has ended; those about different orders do not wait for each other.
+        """
+
+    def send_all(self, commands: Sequence[Command]) -> Coroutine[Any, Any, None]:
+        """The same of several commands about different orders, all to be placed or all to be cancelled, in as few
+        requests as the exchange has for them. Each order has an outcome of its own."""
 
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         """Ask what became of orders, for own trades since a time, open orders, balances and positions.
@@ -117,6 +127,9 @@ class Exchange(Protocol):
         the engine did not ask about are cancelled; foreign ones are left alone and counted. False where a question
         has no answer (its REQUEST_FAILED is put, nothing else). Without keys there is nothing to ask: True.
         """
+
+    async def stand_down(self) -> bool:
+        """End the dead-man switch, so that orders stay though nobody is there; False where that has failed."""
 
     async def close(self) -> None:
         """End all streams and requests."""

@@ -15,10 +15,11 @@ import orjson
 from ccxt.async_support.base.throttler import Throttler
 from ccxt.base.errors import BadResponse, BaseError, ExchangeNotAvailable, NetworkError, RequestTimeout
 
+from adapters.configuration.live_section import LOOPBACK
+from adapters.exchanges.scales import Malformed
 from engine.kinds import RequestFailure
 
 _MS = 1000
-_LOOPBACK = frozenset(("127.0.0.1", "localhost", "::1"))
 # How long an idle connection may say nothing before it is pinged; twice that without an answer, and it is dead.
 _PING_EVERY_MS = 10_000
 # Said of a websocket that ended without a word.
@@ -49,6 +50,13 @@ class Unreadable(Exception):
     """The exchange answered with something that is not what it documents."""
 
 
+# What comes of an answer that is not what the exchange documents.
+_UNREADABLE = (
+    *(Unreadable, Malformed, BadResponse),
+    *(AttributeError, LookupError, TypeError, ValueError, ArithmeticError),
+)
+
+
 def failure_of(error: BaseException) -> tuple[RequestFailure, int, int]:
     """What a failed request is called on the tape, its HTTP status and what the exchange said to wait, in ms."""
     if isinstance(error, Answered):
@@ -61,7 +69,7 @@ def failure_of(error: BaseException) -> tuple[RequestFailure, int, int]:
         return RequestFailure.TIMEOUT, 0, 0
     if isinstance(error, ExchangeNotAvailable | NetworkError | OSError):
         return RequestFailure.CONNECTION, 0, 0
-    if isinstance(error, Unreadable | BadResponse | KeyError | TypeError | ValueError | IndexError):
+    if isinstance(error, _UNREADABLE):
         return RequestFailure.MALFORMED, 0, 0
     # What ccxt makes of an answer that broke off in the middle.
     return (RequestFailure.CONNECTION if isinstance(error, BaseError) else RequestFailure.OTHER), 0, 0
@@ -198,12 +206,12 @@ def point_to(wire: Any, endpoint: str) -> None:
     ccxt would merge addresses given to its constructor with its own: one forgotten leaf would be the real exchange.
     """
     parts = urlsplit(endpoint)
-    assert parts.scheme == "http" and parts.hostname in _LOOPBACK, "an endpoint is http:// and on this machine"
+    assert parts.scheme == "http" and parts.hostname in LOOPBACK, "an endpoint is http:// and on this machine"
     wire.urls["api"] = _rewritten(wire.urls["api"], parts.netloc, wire.hostname)
     for name in ("test", "demo"):
         wire.urls.pop(name, None)
     for address in _leaves(wire.urls["api"]):
-        assert urlsplit(address).hostname in _LOOPBACK, "every address is of this machine"
+        assert urlsplit(address).hostname in LOOPBACK, "every address is of this machine"
 
 
 def _rewritten(addresses: Any, netloc: str, hostname: str | None) -> Any:

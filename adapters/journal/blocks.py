@@ -48,6 +48,11 @@ class BlockBuffer:
             self._bytes[first:last] = self.decisions[: decisions * DECISION_BYTES].copy()
         return self._bytes[:last]
 
+    def block(self, events: int, decisions: int) -> tuple[Bytes, Bytes]:
+        """The events and the decisions of a block that was closed up; they are there until the next is begun."""
+        first = HEADER_BYTES + events * EVENT_BYTES
+        return self._bytes[HEADER_BYTES:first], self._bytes[first : first + decisions * DECISION_BYTES]
+
 
 def aligned(size: int) -> Bytes:
     """An array of bytes that starts at a multiple of the alignment."""
@@ -152,19 +157,25 @@ def documents_hash(hashes: list[tuple[int, bytes]]) -> bytes:
     return digest(b"".join(seq.to_bytes(8, "little") + value for seq, value in hashes))
 
 
-def check_records(first_seq: int, events: Bytes, decisions: Bytes) -> int:
-    """The last sequence number of these records. Raises `ValueError` for what cannot be a block."""
+def check_records(events: Bytes, decisions: Bytes) -> None:
+    """Raises `ValueError` for arrays that cannot be a block."""
     for name, records, size in (("events", events, EVENT_BYTES), ("decisions", decisions, DECISION_BYTES)):
         if records.dtype != np.uint8 or records.ndim != 1 or not records.flags.c_contiguous or len(records) % size:
             raise ValueError(f"{name}: expected a contiguous flat uint8 array of {size} bytes a record")
-    if len(events) == 0:
+
+
+def check_sequence(first_seq: int, events: int, decisions: Bytes) -> int:
+    """The last sequence number of so many events. Raises `ValueError` where they and the decisions cannot be a block.
+
+    Without numpy, whose functions take a dozen microseconds where they have not been called for a while.
+    """
+    if events < 1:
         raise ValueError("events: a block has at least one event")
-    last_seq = first_seq + len(events) // EVENT_BYTES - 1
-    if len(decisions):
-        decided = decisions.view(np.int64)[_SEQ_WORD :: DECISION_BYTES // 8]
-        if len(decided) > 1 and (decided[1:] < decided[:-1]).any():
-            raise ValueError("decisions: their sequence numbers go back, expected the order of the events")
-        if decided[0] < first_seq or decided[-1] > last_seq:
-            found, expected = f"{decided[0]} to {decided[-1]}", f"{first_seq} to {last_seq}"
-            raise ValueError(f"decisions: on events {found}, expected within the block's {expected}")
+    last_seq = first_seq + events - 1
+    decided = decisions.data.cast("q")[_SEQ_WORD :: DECISION_BYTES // 8].tolist() if len(decisions) else []
+    if decided != sorted(decided):
+        raise ValueError("decisions: their sequence numbers go back, expected the order of the events")
+    if decided and (decided[0] < first_seq or decided[-1] > last_seq):
+        found, expected = f"{decided[0]} to {decided[-1]}", f"{first_seq} to {last_seq}"
+        raise ValueError(f"decisions: on events {found}, expected within the block's {expected}")
     return last_seq

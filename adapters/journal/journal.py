@@ -15,6 +15,7 @@ from adapters.journal.blocks import (
     Chain,
     aligned,
     check_records,
+    check_sequence,
     decode_block,
     documents_hash,
     seal_block,
@@ -23,6 +24,7 @@ from adapters.journal.documents import Document, decode_document, encode_documen
 from adapters.journal.port import (
     DIGEST_BYTES,
     FORMAT_VERSION,
+    NO_STATE_DIGEST,
     Block,
     BlockDamaged,
     Bytes,
@@ -118,7 +120,7 @@ class JournalWriter:
         of the event that carries their `document_hash`. Raises `ValueError` for records that cannot be a block and
         `UserError` where the disk is full.
         """
-        check_records(self.next_seq, events, decisions)
+        check_records(events, decisions)
         events_count, decisions_count = len(events) // EVENT_BYTES, len(decisions) // DECISION_BYTES
         buffer = BlockBuffer(events_count, decisions_count)
         buffer.events[:] = events
@@ -134,12 +136,38 @@ class JournalWriter:
         documents: Mapping[int, Document] = NONE,
     ) -> int:
         """As `append`, for the first so many records of a buffer, which are stored as they lie there."""
+        head, changes = self._block(buffer, events, decisions, state_digest, documents)
+        self._store.write(changes)
         first_seq = self.next_seq
-        records = buffer.events[: events * EVENT_BYTES], buffer.decisions[: decisions * DECISION_BYTES]
-        last_seq = check_records(first_seq, *records)
+        self._head = head
+        self._has_grown = True
+        # After the commit: a span is written with the next one, and what it lacks until then can be read.
+        self._span_made = []
+        self._span.add(first_seq, *buffer.block(events, decisions), len(documents))
+        if self._span.is_full:
+            self._span_made = [span_change(self._span.close())]
+        return head.last_seq
+
+    def rehearse(self, buffer: BlockBuffer, events: int, decisions: int) -> None:
+        """Do what `append_buffer` does up to the commit, and leave the tape as it is."""
+        self._store.rehearse(self._block(buffer, events, decisions, NO_STATE_DIGEST, NONE)[1])
+
+    def _block(
+        self,
+        buffer: BlockBuffer,
+        events: int,
+        decisions: int,
+        state_digest: bytes,
+        documents: Mapping[int, Document],
+    ) -> tuple[Head, list[Change]]:
+        """The next block: where the tape ends with it, and what is to be written."""
+        first_seq = self.next_seq
+        last_seq = check_sequence(first_seq, events, buffer.decisions[: decisions * DECISION_BYTES])
         if len(state_digest) != DIGEST_BYTES:
             raise ValueError(f"state_digest: has {len(state_digest)} bytes, expected {DIGEST_BYTES}")
-        sealed = _sealed_documents(first_seq, records[0], documents)
+        sealed: list[tuple[int, bytes]] = []
+        if documents:
+            sealed = _sealed_documents(first_seq, buffer.events[: events * EVENT_BYTES], documents)
         hashes = documents_hash([(seq, value[:DIGEST_BYTES]) for seq, value in sealed])
         value = seal_block(
             buffer.close_up(events, decisions), first_seq, events, state_digest, self._head.hash, len(sealed), hashes
@@ -148,15 +176,7 @@ class JournalWriter:
         changes: list[Change] = [(Table.BLOCKS, seq_key(first_seq), value)]
         changes += [(Table.DOCUMENTS, seq_key(seq), document) for seq, document in sealed]
         changes += [(Table.MANIFEST, HEAD_KEY, head.encode()), *self._span_made]
-        self._store.write(changes)
-        self._head = head
-        self._has_grown = True
-        # After the commit: a span is written with the next one, and what it lacks until then can be read.
-        self._span_made = []
-        self._span.add(first_seq, records[0], records[1], len(sealed))
-        if self._span.is_full:
-            self._span_made = [span_change(self._span.close())]
-        return last_seq
+        return head, changes
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot of the state after a block that is already on the tape. Raises `ValueError` for another."""
@@ -417,8 +437,6 @@ def _check_snapshot(view: View, manifest: Manifest, snapshot: Snapshot) -> None:
 
 def _sealed_documents(first_seq: int, events: Bytes, documents: Mapping[int, Document]) -> list[tuple[int, bytes]]:
     """The documents as stored, in order. Raises `ValueError` for one that its event does not name."""
-    if not documents:
-        return []
     sealed = []
     words = events.view(EVENT)["ts_exchange_ns"]
     for seq in sorted(documents):

@@ -11,7 +11,7 @@ import os
 import shutil
 import threading
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from enum import Enum
 from pathlib import Path
 
@@ -124,7 +124,6 @@ class Environment:
 
     def write(self, changes: Sequence[Change]) -> None:
         """Commit all changes or none, growing the map as it takes. Raises `UserError` where the disk is full."""
-        size = TREE_BYTES + sum(len(value) + PAGE_BYTES for _, _, value in changes if value is not None)
         while True:
             try:
                 self._commit(changes)
@@ -132,8 +131,18 @@ class Environment:
                 self._grow()
                 continue
             except (OSError, lmdb.Error) as error:
+                size = TREE_BYTES + sum(len(value) + PAGE_BYTES for _, _, value in changes if value is not None)
                 raise self._write_failure(error, size) from error
             return
+
+    def rehearse(self, changes: Sequence[Change]) -> None:
+        """Write all changes and take them back. Raises nothing: what is wrong will be told by the next `write`."""
+        with suppress(OSError, lmdb.Error):
+            transaction = self._lmdb.begin(write=True, buffers=True)
+            try:
+                self._put(transaction, changes)
+            finally:
+                transaction.abort()
 
     def sync(self) -> None:
         try:
@@ -220,11 +229,14 @@ class Environment:
                 handle = self._lmdb.open_db(table.value, transaction)
             self.tables[table] = handle
         with self._lmdb.begin(write=True, buffers=True) as transaction:
-            for table, key, value in changes:
-                if value is None:
-                    transaction.delete(key, db=self.tables[table])
-                else:
-                    transaction.put(key, value, db=self.tables[table])
+            self._put(transaction, changes)
+
+    def _put(self, transaction: "lmdb.Transaction[memoryview]", changes: Sequence[Change]) -> None:
+        for table, key, value in changes:
+            if value is None:
+                transaction.delete(key, db=self.tables[table])
+            else:
+                transaction.put(key, value, db=self.tables[table])
 
     def _write_failure(self, error: OSError | lmdb.Error, size: int) -> UserError:
         number = error.errno if isinstance(error, OSError) else error.code

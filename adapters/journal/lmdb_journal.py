@@ -115,6 +115,9 @@ class LmdbStore:
         assert self._access is not Access.READ, "a reader does not write"
         self._opened().write(changes)
 
+    def rehearse(self, changes: Sequence[Change]) -> None:
+        self._opened().rehearse(changes)
+
     def sync(self) -> None:
         self._opened().sync()
 

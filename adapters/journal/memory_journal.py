@@ -84,6 +84,9 @@ class MemoryStore:
                 else:
                     self._journal.tables[table][key] = bytes(value)
 
+    def rehearse(self, changes: Sequence[Change]) -> None:
+        """There is no way to memory."""
+
     def sync(self) -> None:
         """Memory is as safe as it gets."""
 

@@ -151,6 +151,10 @@ class Store(Protocol):
         """Commit all changes or none; a value of None deletes. Raises `UserError` where the disk is full."""
         ...
 
+    def rehearse(self, changes: Sequence[Change]) -> None:
+        """Go the way of `write` as far as it leads without a commit, and take everything back."""
+        ...
+
     def sync(self) -> None:
         """Return when everything written is safe from a power cut."""
         ...

@@ -1,8 +1,7 @@
 """Every value of a journal starts with the hash of the rest of it; small records and keys."""
 
 import struct
-from dataclasses import dataclass
-from typing import Self
+from typing import NamedTuple, Self
 
 from blake3 import blake3
 
@@ -50,8 +49,7 @@ def key_after(key: bytes) -> bytes:
     return key + b"\0"
 
 
-@dataclass(frozen=True, slots=True)
-class Head:
+class Head(NamedTuple):
     """Where the tape ends: written in the commit of every block, so that a missing last block is noticed.
 
     `block_seq` is the first sequence number of the last block, `hash` its hash; of an empty tape the hash is the
@@ -64,7 +62,7 @@ class Head:
     hash: bytes
 
     def encode(self) -> bytes:
-        return seal(_HEAD.pack(self.last_seq, self.blocks, self.block_seq, self.hash))
+        return seal(_HEAD.pack(*self))
 
     @classmethod
     def decode(cls, value: memoryview | None) -> Self:

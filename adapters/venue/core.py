@@ -3,6 +3,7 @@
 import hashlib
 import struct
 from collections.abc import Callable, Iterator, Sequence
+from dataclasses import replace
 from itertools import count
 
 import numpy as np
@@ -10,9 +11,9 @@ from numpy.typing import NDArray
 
 from adapters.configuration import Configuration, Instrument
 from adapters.venue.customer import Customer
-from adapters.venue.faults import FaultKind, Faults, Messages
+from adapters.venue.faults import FaultKind, Faults, Messages, Requests
 from adapters.venue.market import Bar, Mark, MarketUpdate, MarketView, Quote, Trade, read_update
-from adapters.venue.orders import Duplicate, OrderRequest, Placed, PrivateUpdate, Rejected
+from adapters.venue.orders import Duplicate, OrderRequest, OrderUpdate, Placed, PrivateUpdate, Rejected, VenueOrder
 from engine.kinds import EventKind
 from engine.records import EVENT, QUOTE
 
@@ -83,7 +84,8 @@ class VenueCore:
         return next(self._numbers)
 
     def place(self, customer: Customer, request: OrderRequest) -> Placed | Rejected | Duplicate:
-        return customer.place(request, self.clock_ns())
+        answer = customer.place(request, self.clock_ns())
+        return Placed(self._mistaken(customer, answer.order, Requests.ORDER)) if isinstance(answer, Placed) else answer
 
     def cancel(self, customer: Customer, number: int) -> Placed | Rejected:
         return customer.cancel(number, self.clock_ns())
@@ -159,7 +161,25 @@ class VenueCore:
                 number += 1
             yield number
 
+    def _mistaken(self, customer: Customer, order: VenueOrder, about: Requests | Messages) -> VenueOrder:
+        """An order as it is told: where a fault strikes, with an id of the newest other order of the customer."""
+        faults = self.faults
+        wrong_id = faults.strike(FaultKind.WRONG_ORDER_ID, about) is not None
+        wrong_client_id = faults.strike(FaultKind.WRONG_CLIENT_ID, about) is not None
+        if not (wrong_id or wrong_client_id):
+            return order
+        other = next((one for one in reversed(customer.orders()) if one.number != order.number), order)
+        client_id = other.client_id if wrong_client_id else order.client_id
+        number = other.number if wrong_id else order.number
+        return replace(order, number=number, request=order.request._replace(client_id=client_id))
+
     def _tell(self, update: PrivateUpdate) -> None:
+        # That an order is triggered is what the faces themselves go by.
+        if isinstance(update, OrderUpdate) and update.kind != EventKind.ORDER_TRIGGERED:
+            about = Messages.ORDERS if update.trade is None else Messages.FILLS
+            order = self._mistaken(self.customer(update.customer), update.order, about)
+            trade = update.trade._replace(order=order) if update.trade is not None else None
+            update = update._replace(order=order, trade=trade)
         for listener in self.private_listeners:
             listener(update)
 

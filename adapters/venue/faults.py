@@ -40,6 +40,8 @@ class FaultKind(StrEnum):
     STALE_DATA = "stale_data"
     PARTIAL_FILL = "partial_fill"
     REPEAT_TRADE_ID = "repeat_trade_id"
+    WRONG_ORDER_ID = "wrong_order_id"
+    WRONG_CLIENT_ID = "wrong_client_id"
     CLOCK_SKEW = "clock_skew"
 
 
@@ -74,6 +76,8 @@ _ON = {
     FaultKind.STALE_DATA: (Messages.QUOTES, Messages.TRADES, Messages.BARS, Messages.MARKS),
     FaultKind.PARTIAL_FILL: (Messages.QUOTES,),
     FaultKind.REPEAT_TRADE_ID: (Messages.FILLS,),
+    FaultKind.WRONG_ORDER_ID: (Requests.ORDER, Messages.ORDERS, Messages.FILLS),
+    FaultKind.WRONG_CLIENT_ID: (Requests.ORDER, Messages.ORDERS, Messages.FILLS),
     FaultKind.CLOCK_SKEW: (),
 }
 
@@ -152,7 +156,7 @@ class Faults:
     def of_message(self, about: Messages) -> list[Fault]:
         return self._strike(MESSAGE_FAULTS, about)
 
-    def strike(self, kind: FaultKind, about: Messages) -> Fault | None:
+    def strike(self, kind: FaultKind, about: Requests | Messages) -> Fault | None:
         """The fault of one of the venue's own kinds that strikes now, None for none."""
         struck = self._strike((kind,), about)
         return struck[0] if struck else None

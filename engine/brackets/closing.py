@@ -6,6 +6,7 @@ import numpy as np
 
 from engine.arithmetic import MONEY_MAX
 from engine.brackets.exits import place_exit
+from engine.brackets.leftovers import close_leftovers
 from engine.brackets.legs import is_reduce_only
 from engine.brackets.settling import close_bracket
 from engine.decisions import alert
@@ -53,7 +54,7 @@ def cancel_orders(state: Any, outbox: Any, instrument_number: Any) -> None:
 def close_position(
     state: Any, outbox: Any, instrument_number: Any, strategy: Any, reason: Any, limit_ticks: Any
 ) -> Any:
-    """Close everything under way of an instrument: one order for each open bracket, one for the rest.
+    """Close everything under way of an instrument: an order for each open bracket, for leftovers, and for the rest.
 
     Entry orders that may never fill are cancelled first. `limit_ticks` above 0 makes the closing orders limit
     orders. Returns the lots, without sign, that closing orders were placed for.
@@ -71,6 +72,7 @@ def close_position(
         if row.group_kind == GroupKind.BRACKET:
             lots += close_bracket(state, outbox, slot, np.int64(reason), limit)
         slot = following
+    lots += close_leftovers(state, outbox, number)
     position = state.positions[state.instruments[number].account, number]
     rest = under_way + position.quantity_lots - position.bracket_lots
     return lots + _close_rest(state, outbox, number, np.int64(strategy), rest, np.int64(reason), limit)

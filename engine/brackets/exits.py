@@ -1,9 +1,13 @@
-"""Exits: what closes a bracket, and what undoes that too much of it was closed."""
+"""Exits: what closes a bracket, and what undoes that too much of it was closed.
+
+An exit is never given up: one that was lost is placed anew at once, one that was refused after a pause that grows.
+"""
 
 from typing import Any
 
 import numpy as np
 
+from engine.arithmetic import later
 from engine.brackets.legs import finds_room
 from engine.brackets.rows import held_lots, say
 from engine.decisions import alert
@@ -16,13 +20,61 @@ from engine.reasons import Reason
 _ZERO = np.int64(0)
 _NOWHERE = np.int64(0)
 _EXIT = np.int64(OrderRole.EXIT)
+_ONE = np.int64(1)
 _REPLACEMENTS_MAX = np.int64(3)
+# What an exchange ends sooner than that after it was placed it has refused, whatever it calls that.
+_TAKEN_NS = np.int64(1_000_000_000)
+# The pause after the second refusal in a row, how often it doubles, and the longest.
+_PAUSE_NS = np.int64(100_000_000)
+_DOUBLINGS_MAX = np.int64(10)
+_PAUSE_MAX_NS = np.int64(60_000_000_000)
 
 
 @inner_kernel
-def replacements_max(row: Any) -> Any:
-    """How often a leg or exit that was lost is placed anew."""
-    return np.int64(row.leg_replacements_max) if row.leg_replacements_max > 0 else _REPLACEMENTS_MAX
+def replacements_max(configured: Any) -> Any:
+    """How often a leg may be refused until its bracket is closed, an exit until trading is halted."""
+    return np.int64(configured) if configured > 0 else _REPLACEMENTS_MAX
+
+
+@inner_kernel
+def has_ended_unasked(order: Any) -> Any:
+    """Whether an order has ended otherwise than by fills, and nobody asked for its cancel."""
+    return not (is_open(order.status) or order.status == OrderStatus.FILLED or order.cancel_asked)
+
+
+@inner_kernel
+def was_refused(state: Any, order: Any) -> Any:
+    """Whether an order that has ended though nobody asked was refused; else it was lost, and is placed anew."""
+    if order.status == OrderStatus.REJECTED:
+        return order.reason != Reason.EXCHANGE_ORDER_UNKNOWN
+    return state.ts_ns - order.placed_ts_ns < _TAKEN_NS
+
+
+@inner_kernel
+def end_of_pause(state: Any, refusals: Any) -> Any:
+    """When exits may be tried again after so many refusals in a row, 0 for at once; they are looked at then."""
+    if refusals <= 1:
+        return _ZERO
+    pause_ns = min(_PAUSE_NS << min(np.int64(refusals) - 2, _DOUBLINGS_MAX), _PAUSE_MAX_NS)
+    due_ts_ns = np.int64(later(state.ts_ns, pause_ns))
+    look_again(state, due_ts_ns)
+    return due_ts_ns
+
+
+@inner_kernel
+def look_again(state: Any, due_ts_ns: Any) -> None:
+    """Have brackets looked at with the first event that is not before a time."""
+    state.brackets_due_ts_ns = min(state.brackets_due_ts_ns, due_ts_ns)
+    state.due_ts_ns = min(state.due_ts_ns, due_ts_ns)
+
+
+@inner_kernel
+def halt_when_refused_often(state: Any, outbox: Any, order: Any, refusals: Any, most: Any, lots: Any) -> None:
+    """Halt the trading, once, when exits were refused more often than legs are replaced; the tries go on."""
+    if refusals == most + _ONE:
+        state.trading_state = np.int64(TradingState.HALTED)
+        reason = np.int64(Reason.EXIT_REJECTED)
+        alert(state, outbox, order.instrument, order.strategy, order.order, reason, lots)
 
 
 @inner_kernel
@@ -61,7 +113,7 @@ def settle_exits(state: Any, outbox: Any, slot: Any, step: Any) -> None:
     held = held_lots(row)
     if held < step and row.exiting_lots > 0:
         cancel_exits(state, outbox, slot, False)
-    if row.exit_replacements > replacements_max(row):
+    if state.ts_ns < row.exit_due_ts_ns:
         return
     if held >= step:
         side, missing = -row.side, (held - row.exiting_lots) // step * step
@@ -99,8 +151,8 @@ def cancel_exits(state: Any, outbox: Any, slot: Any, limits_only: Any) -> None:
 
 
 @inner_kernel
-def count_exit(state: Any, outbox: Any, row: Any, order: Any) -> None:
-    """Bring up to date what a bracket has on exit; one that ended unfilled too often halts the trading."""
+def count_exit(state: Any, outbox: Any, row: Any, order: Any, filled_lots: Any) -> None:
+    """Bring up to date what a bracket has on exit after a report or a fill, and when it may try again."""
     before = order.exiting_lots
     left = order.quantity_lots - order.filled_lots if is_open(order.status) else _ZERO
     order.exiting_lots = left
@@ -108,11 +160,11 @@ def count_exit(state: Any, outbox: Any, row: Any, order: Any) -> None:
         row.repairing_lots += left - before
     else:
         row.exiting_lots += left - before
-    lost = before > 0 and not is_open(order.status) and order.status != OrderStatus.FILLED
-    if not lost or order.cancel_asked:
-        return
-    row.exit_replacements += 1
-    if row.exit_replacements > replacements_max(row):
-        state.trading_state = np.int64(TradingState.HALTED)
-        reason = np.int64(Reason.EXIT_REJECTED)
-        alert(state, outbox, row.instrument, row.strategy, order.order, reason, held_lots(row))
+    if filled_lots > 0:
+        row.exit_refusals = 0
+        row.exit_due_ts_ns = 0
+    elif before > 0 and has_ended_unasked(order) and was_refused(state, order):
+        row.exit_refusals += 1
+        row.exit_due_ts_ns = end_of_pause(state, row.exit_refusals)
+        most = replacements_max(row.leg_replacements_max)
+        halt_when_refused_often(state, outbox, order, row.exit_refusals, most, held_lots(row))

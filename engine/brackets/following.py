@@ -5,16 +5,22 @@ from typing import Any
 import numpy as np
 
 from engine.arithmetic import INT64_MAX, later
-from engine.brackets.exits import count_exit, place_exit, replacements_max
+from engine.brackets.exits import count_exit, has_ended_unasked, look_again, replacements_max, was_refused
 from engine.brackets.groups import on_member_changed, settle_group
+from engine.brackets.leftovers import (
+    LEFTOVER,
+    count_leftover_exit,
+    cut_leftovers,
+    leave_over,
+    settle_leftovers,
+)
 from engine.brackets.rows import count_held, held_lots, live_slot, say
 from engine.brackets.settling import close_bracket, settle
 from engine.brackets.terms import price_at
 from engine.brackets.trailing import note_watch, present_price
-from engine.decisions import alert
 from engine.jit import inner_kernel
 from engine.kinds import BracketChange, BracketStatus, FillFlag, GroupKind, LegPolicy, OrderRole, OrderStatus
-from engine.orders import ask_as_it_is, has_free_slot, is_open, open_lots_fit
+from engine.orders import ask_as_it_is
 from engine.reasons import Reason
 
 _ZERO = np.int64(0)
@@ -39,6 +45,13 @@ def on_order_changed(state: Any, outbox: Any, order_slot: Any, filled_lots: Any,
         return
     order = state.orders[order_slot - 1]
     slot = np.int64(order.bracket_slot)
+    if slot == LEFTOVER:
+        number = np.int64(order.instrument)
+        count_leftover_exit(state, outbox, order, filled_lots)
+        if filled_lots > 0:
+            _cut(state, outbox, number)
+        settle_leftovers(state, outbox, number)
+        return
     row = state.brackets[slot - 1]
     # A row is used again only when all its orders have ended: older orders are of a bracket that has gone.
     if row.status == BracketStatus.CLOSED or order.order < row.entry_order:
@@ -53,7 +66,7 @@ def on_order_changed(state: Any, outbox: Any, order_slot: Any, filled_lots: Any,
             _enter(state, outbox, row, filled_lots, price_ticks)
     elif order.order_role == OrderRole.EXIT:
         _count_exited(state, row, filled_lots if order.side != row.side else -filled_lots)
-        count_exit(state, outbox, row, order)
+        count_exit(state, outbox, row, order, filled_lots)
     elif filled_lots > 0:
         _fill_leg(state, row, order, filled_lots)
     else:
@@ -91,8 +104,7 @@ def _enter(state: Any, outbox: Any, row: Any, lots: Any, price_ticks: Any) -> No
     if row.status == BracketStatus.WAITING:
         row.status = np.int64(BracketStatus.OPEN)
         if row.expire_ts_ns > 0:
-            state.brackets_due_ts_ns = min(state.brackets_due_ts_ns, row.expire_ts_ns)
-            state.due_ts_ns = min(state.due_ts_ns, row.expire_ts_ns)
+            look_again(state, np.int64(row.expire_ts_ns))
         say(state, outbox, row, np.int64(BracketChange.OPENED), np.int64(row.entry_order), _NO_REASON)
 
 
@@ -109,59 +121,53 @@ def _fill_leg(state: Any, row: Any, order: Any, lots: Any) -> None:
 
 @inner_kernel
 def _lose_leg(state: Any, outbox: Any, row: Any, order: Any) -> None:
-    """A leg that ends though nobody asked is placed anew, or the bracket is closed."""
+    """A leg that ends though nobody asked is placed anew; one that is refused too often has the bracket closed."""
     leg = row.legs[order.leg]
-    ended = leg.order == order.order and not is_open(order.status) and order.status != OrderStatus.FILLED
-    if not ended or order.cancel_asked or row.status != BracketStatus.OPEN:
+    if leg.order != order.order or not has_ended_unasked(order) or row.status != BracketStatus.OPEN:
         return
     rejected = order.status == OrderStatus.REJECTED
     reason = np.int64(Reason.LEG_REJECTED) if rejected else np.int64(Reason.LEG_LOST)
     state.legs_lost += 1
     say(state, outbox, row, np.int64(BracketChange.LEG_LOST), np.int64(order.order), reason)
     leg.order = 0
-    leg.replacements += 1
-    if row.leg_policy == LegPolicy.CLOSE or leg.replacements > replacements_max(row):
+    if was_refused(state, order):
+        leg.replacements += 1
+    too_often = leg.replacements > replacements_max(row.leg_replacements_max)
+    if row.leg_policy == LegPolicy.CLOSE or too_often:
         row.status = np.int64(BracketStatus.CLOSING)
         row.close_reason = reason
 
 
 @inner_kernel
 def _undo_late_fill(state: Any, outbox: Any, order: Any, filled_lots: Any) -> None:
-    """Order back what a late fill of a closed row leaves in its direction that no bracket holds."""
-    number = np.int64(order.instrument)
+    """Cut what the fill of an order of a closed row takes from brackets; what it brings is left over."""
+    # A new order may take the slot of one that has ended.
+    number, strategy = np.int64(order.instrument), np.int64(order.strategy)
+    side, role, order_number = np.int64(order.side), np.int64(order.order_role), np.int64(order.order)
     _cut(state, outbox, number)
-    position = state.positions[order.account, number]
-    unheld = order.side * (position.quantity_lots - position.bracket_lots)
-    step = state.instruments[number].quantity_step_lots
-    lots = min(filled_lots, unheld) // step * step
-    if lots <= 0:
-        return
-    is_entry = order.order_role == OrderRole.ENTRY
-    reason = np.int64(Reason.ENTRY_UNPROTECTED) if is_entry else np.int64(Reason.EXIT_OVERFILLED)
-    alert(state, outbox, order.instrument, order.strategy, order.order, reason, lots)
-    side = np.int64(-order.side)
-    if has_free_slot(state) and open_lots_fit(position, side, lots):
-        place_exit(state, outbox, number, np.int64(order.strategy), side, lots, _ZERO, _ZERO)
+    leave_over(state, outbox, number, strategy, side, role, order_number, filled_lots)
 
 
 @inner_kernel
 def on_position_filled(state: Any, outbox: Any, account_number: Any, instrument_number: Any) -> None:
     """After any fill of an instrument: cut its brackets where they hold more than the position; retry what failed."""
     instrument = state.instruments[instrument_number]
-    if instrument.first_bracket_slot == 0 or state.fault != 0 or account_number != instrument.account:
+    if state.fault != 0 or account_number != instrument.account:
         return
-    _cut(state, outbox, instrument_number)
-    if instrument.brackets_retry:
+    if instrument.first_bracket_slot != 0 or instrument.leftover_lots != 0:
+        _cut(state, outbox, instrument_number)
+    if instrument.brackets_retry or instrument.leftover_lots != 0:
         _retry(state, outbox, instrument_number)
 
 
 @inner_kernel
 def _cut(state: Any, outbox: Any, number: Any) -> None:
-    """Cut the youngest brackets of the side of which the position has less than all of them hold together."""
+    """Cut leftovers and the youngest brackets of the side of which the position has less than is held together."""
     position = state.positions[state.instruments[number].account, number]
     loose = position.quantity_lots - position.bracket_lots
     side = np.int64(1) if loose < 0 else np.int64(-1)
     excess = abs(loose)
+    excess -= cut_leftovers(state, outbox, number, side, excess)
     slot = np.int64(state.instruments[number].first_bracket_slot)
     while slot != 0 and excess > 0:
         row = state.brackets[slot - 1]
@@ -182,10 +188,10 @@ def _cut(state: Any, outbox: Any, number: Any) -> None:
 @inner_kernel
 def retry_brackets(state: Any, outbox: Any) -> None:
     """At a timer: try again what was refused or found no room."""
-    if state.brackets_open == 0 or state.fault != 0:
+    if state.fault != 0:
         return
     for number in range(len(state.instruments)):
-        if state.instruments[number].brackets_retry:
+        if state.instruments[number].brackets_retry or state.instruments[number].leftover_lots != 0:
             _retry(state, outbox, np.int64(number))
 
 
@@ -194,6 +200,7 @@ def _retry(state: Any, outbox: Any, number: Any) -> None:
     """Compare every leg of an instrument with the terms that it has, instead of those that were asked for in vain."""
     instrument = state.instruments[number]
     instrument.brackets_retry = 0
+    settle_leftovers(state, outbox, number)
     slot = np.int64(instrument.first_bracket_slot)
     while slot != 0:
         row = state.brackets[slot - 1]
@@ -232,19 +239,39 @@ def on_price(state: Any, outbox: Any, instrument_number: Any) -> None:
 
 @inner_kernel
 def on_brackets_due(state: Any, outbox: Any) -> None:
-    """Close the brackets whose time is up, and note when the next one's is."""
+    """Close the brackets whose time is up, try what waited for the end of a pause, and note when to look next."""
     state.brackets_due_ts_ns = _NEVER
-    if state.brackets_open == 0 or state.fault != 0:
+    if state.fault != 0:
         return
-    reason = np.int64(Reason.TIME_LIMIT_REACHED)
     for number in range(len(state.instruments)):
+        _on_leftovers_due(state, outbox, np.int64(number))
         slot = np.int64(state.instruments[number].first_bracket_slot)
         while slot != 0:
-            row = state.brackets[slot - 1]
-            following = np.int64(row.next_slot)
-            if row.status == BracketStatus.OPEN and row.expire_ts_ns > state.ts_ns:
-                state.brackets_due_ts_ns = min(state.brackets_due_ts_ns, row.expire_ts_ns)
-            elif row.status == BracketStatus.OPEN and row.expire_ts_ns > 0:
-                say(state, outbox, row, np.int64(BracketChange.TIME_LIMIT), _ZERO, reason)
-                close_bracket(state, outbox, slot, reason, _ZERO)
+            following = np.int64(state.brackets[slot - 1].next_slot)
+            _on_bracket_due(state, outbox, slot)
             slot = following
+
+
+@inner_kernel
+def _on_leftovers_due(state: Any, outbox: Any, number: Any) -> None:
+    instrument = state.instruments[number]
+    if instrument.leftover_due_ts_ns > state.ts_ns:
+        look_again(state, np.int64(instrument.leftover_due_ts_ns))
+    elif instrument.leftover_due_ts_ns > 0:
+        instrument.leftover_due_ts_ns = 0
+        settle_leftovers(state, outbox, number)
+
+
+@inner_kernel
+def _on_bracket_due(state: Any, outbox: Any, slot: Any) -> None:
+    row = state.brackets[slot - 1]
+    due_ts_ns = np.int64(row.expire_ts_ns) if row.status == BracketStatus.OPEN else np.int64(row.exit_due_ts_ns)
+    if due_ts_ns > state.ts_ns:
+        look_again(state, due_ts_ns)
+    elif due_ts_ns > 0 and row.status == BracketStatus.OPEN:
+        reason = np.int64(Reason.TIME_LIMIT_REACHED)
+        say(state, outbox, row, np.int64(BracketChange.TIME_LIMIT), _ZERO, reason)
+        close_bracket(state, outbox, slot, reason, _ZERO)
+    elif due_ts_ns > 0:
+        row.exit_due_ts_ns = 0
+        settle(state, outbox, slot)

@@ -104,7 +104,7 @@ def _count_uncovered(state: Any, outbox: Any, row: Any, holds: Any) -> None:
 def close_bracket(state: Any, outbox: Any, slot: Any, reason: Any, limit_ticks: Any) -> Any:
     """Close a bracket, at a limit where that is above 0; returns the lots that exits were placed for.
 
-    One that is closing already keeps its reason; what was given up is tried again, and without a limit its exits that
+    One that is closing already keeps its reason; what was refused is tried at once, and without a limit its exits that
     have one make room for the market.
     """
     row = state.brackets[slot - 1]
@@ -116,7 +116,8 @@ def close_bracket(state: Any, outbox: Any, slot: Any, reason: Any, limit_ticks: 
         row.close_reason = reason
         row.exit_limit_ticks = limit_ticks
     else:
-        row.exit_replacements = 0
+        row.exit_refusals = 0
+        row.exit_due_ts_ns = 0
         if row.exit_limit_ticks > 0 and limit_ticks == 0:
             row.exit_limit_ticks = 0
             cancel_exits(state, outbox, slot, True)

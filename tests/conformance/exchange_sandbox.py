@@ -66,7 +66,12 @@ class Client:
     """Our client of the venue's first customer, and everything that it has put into its inbox."""
 
     def __init__(
-        self, place: Place, streams: frozenset[str] = STREAMS, keys: Keys | None = None, journal: str = JOURNAL
+        self,
+        place: Place,
+        streams: frozenset[str] = STREAMS,
+        keys: Keys | None = None,
+        journal: str = JOURNAL,
+        dead_man_switch_ns: int | None = None,
     ) -> None:
         venue = place.venue
         self.inbox = Inbox(time.time_ns)
@@ -87,7 +92,9 @@ class Client:
             )
             for number, one in enumerate(venue.core.instruments)
         ]
-        connection = Connection(ACCOUNT, venue.exchange, keys, venue.address, instruments, streams, self.ids)
+        connection = Connection(
+            ACCOUNT, venue.exchange, keys, venue.address, instruments, streams, self.ids, dead_man_switch_ns
+        )
         self.exchange: ExchangeClient = connect(connection, self.inbox)  # type: ignore[assignment]
         self.events: list[Any] = []
 

@@ -97,9 +97,10 @@ def test_a_binance_conditional_order_that_was_triggered_goes_on_as_an_ordinary_o
 
 
 def test_binance_takes_amends_and_cancels_as_answered():
+    name = IDS.binance(COMMAND.order)
     answers = {
-        "fapiPrivatePostOrder": one(f"{BINANCE}Trading/PlaceOrder.txt"),
-        "fapiPrivatePostAlgoOrder": one(f"{BINANCE}Trading/PlaceConditionalOrder.txt"),
+        "fapiPrivatePostOrder": one(f"{BINANCE}Trading/PlaceOrder.txt") | {"clientOrderId": name},
+        "fapiPrivatePostAlgoOrder": one(f"{BINANCE}Trading/PlaceConditionalOrder.txt") | {"clientAlgoId": name},
         "fapiPrivatePutOrder": one(f"{BINANCE}Trading/EditOrder.txt"),
         "fapiPrivateDeleteOrder": one(f"{BINANCE}Trading/CancelOrder.txt"),
         "fapiPrivateDeleteAlgoOrder": one(f"{BINANCE}Trading/CancelConditionalOrder.txt"),
@@ -160,8 +161,10 @@ def test_bitfinex_orders_and_trades():
 
 
 def test_bitfinex_takes_and_cancels_as_answered():
+    placed = one("ccxt_static/response_bitfinex.json", 0)
+    row = placed[4][0]
     answers = {
-        "privatePostAuthWOrderSubmit": one("ccxt_static/response_bitfinex.json", 0),
+        "privatePostAuthWOrderSubmit": [*placed[:4], [[*row[:2], IDS.bitfinex(COMMAND.order), *row[3:]]], *placed[5:]],
         "privatePostAuthWOrderCancel": one("ccxt_static/response_bitfinex.json", 1),
     }
 

@@ -15,6 +15,7 @@ from adapters.exchanges.client_ids import ClientIds
 from adapters.exchanges.hyperliquid import HyperliquidMessages
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market, Rules
+from adapters.exchanges.messages import Known
 from adapters.exchanges.port import ExchangeInstrument
 from engine.kinds import EventKind, FillFlag
 from engine.records import EVENT, OVERLAYS
@@ -54,11 +55,11 @@ class Reader:
         self.markets = AnyMarkets("USDC" if exchange == "hyperliquid" else "USDT")
         self.orders = KnownOrders()
         self.orderless: list[Any] = []
-        common = (ACCOUNT, self.inbox, self.markets, IDS, self.orders, self.counts, self._own_trade)
+        known = Known(ACCOUNT, self.inbox, self.markets, IDS, self.orders, self.counts, self._own_trade)
         self.messages: Any = {
-            "binance": lambda: BinanceMessages(*common),
-            "bitfinex": lambda: BitfinexMessages(*common),
-            "hyperliquid": lambda: HyperliquidMessages(*common, self.orderless.append),
+            "binance": lambda: BinanceMessages(known),
+            "bitfinex": lambda: BitfinexMessages(known),
+            "hyperliquid": lambda: HyperliquidMessages(known, self.orderless.append),
         }[exchange]()
 
     def _own_trade(self, trade: OwnTrade) -> None:
@@ -66,7 +67,11 @@ class Reader:
         self.inbox.put(EventKind.ORDER_FILLED, trade.flags, 0, trade.instrument, ACCOUNT, words, trade.ts_ns)
 
     def take(self, value: Any) -> bool:
-        if isinstance(value, dict) and value.get("event") == "subscribed":
+        if (
+            isinstance(self.messages, BitfinexMessages)
+            and isinstance(value, dict)
+            and value.get("event") == "subscribed"
+        ):
             return self.messages.subscribed(value) is not None
         return bool(self.messages.take(value))
 

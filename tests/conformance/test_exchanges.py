@@ -276,6 +276,18 @@ def test_an_order_that_never_arrived_is_unknown_only_when_it_can_arrive_no_more(
     run(exchange, scenario, [{"kind": "lose_request", "on": "order", "at": (1,)}], PRIVATE_ONLY)
 
 
+def test_commands_about_an_order_leave_as_they_were_taken(exchange):
+    async def scenario(market: Market, client: Client) -> None:
+        placed = order(1, market.lots("0.01"), market.ticks(49_000))
+        place, then_cancel = client.exchange.send(placed), client.exchange.send(cancel(placed))
+        # Whichever of them is begun first.
+        await asyncio.gather(asyncio.create_task(then_cancel), asyncio.create_task(place))
+        await client.said(EventKind.ORDER_CANCELED)
+        assert not client.of(EventKind.CANCEL_REJECTED)
+
+    run(exchange, scenario, streams=PRIVATE_ONLY)
+
+
 def test_answers_come_together_and_in_order(exchange):
     async def scenario(market: Market, client: Client) -> None:
         lots = market.lots("0.01")
@@ -420,7 +432,10 @@ def test_terms_that_the_exchange_does_not_have_are_refused(exchange):
             Market(place)
             async with connected(place, streams=frozenset()) as client:
                 known = client.exchange.connection.instruments
-            for wrong in ({"symbol": "NOSUCH/USDT:USDT"}, {"lot_size": Decimal("0.0000000003")}):
+            terms = [{"symbol": "NOSUCH/USDT:USDT"}, {"lot_size": Decimal("0.0000000003")}]
+            # What others trade would be between two lots; Bitfinex says no lot.
+            terms += [{"lot_size": known[0].lot_size * 10}] if exchange != "bitfinex" else []
+            for wrong in terms:
                 client = Client(place)
                 instruments = [replace(known[0], **wrong)]
                 client.exchange.connection = replace(client.exchange.connection, instruments=instruments)

@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 
 import adapters.journal.journal as journal_module
 from adapters.errors import JournalDamaged, UserError
+from adapters.journal.blocks import BlockBuffer
 from adapters.journal.documents import (
     AccountDocument,
     ConfigurationDocument,
@@ -84,6 +85,24 @@ def test_what_was_appended_is_read(place: Place) -> None:
     assert block.state_digest == digest_of(100)
     assert np.array_equal(block.events, events)
     assert np.array_equal(block.decisions, decisions)
+
+
+def test_a_rehearsal_leaves_nothing_behind(place: Place, tmp_path: Path) -> None:
+    def tape(where: Place, rehearsals: int) -> list[bytes]:
+        buffer = BlockBuffer(100, 7)
+        with where.create(manifest()) as writer:
+            for first_seq in (1, 101):
+                buffer.events[:] = some_events(100)
+                buffer.decisions[:] = some_decisions(7, first_seq, first_seq + 99)
+                for _ in range(rehearsals):
+                    writer.rehearse(buffer, 50, 0)
+                assert writer.next_seq == first_seq
+                writer.append_buffer(buffer, 100, 7, digest_of(100))
+        with where.read() as reader:
+            assert check(reader).sound
+            return [block.hash for block in reader.blocks()]
+
+    assert tape(place, rehearsals=3) == tape(MemoryPlace(), rehearsals=0)
 
 
 def test_arrays_are_flat_aligned_and_writable_like_any_other(place: Place) -> None:

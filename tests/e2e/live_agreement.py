@@ -17,11 +17,12 @@ from adapters.exchanges.client_ids import ClientIds
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.port import Connection, ExchangeInstrument, Keys
 from adapters.journal import JournalReader, check, read_journal
-from engine.kinds import EventKind, FillFlag, OrderRole, OrderStatus, OrderType
+from engine.kinds import EventKind, FillFlag, OrderStatus
 from engine.records import EVENT_BYTES, FILL
 from replay.refold import refold
 from replay.standing import are_open
 from tests.e2e.live_processes import Trial
+from tests.protection import unprotected
 
 _PLACES = ("binanceusdm", "bitfinex")
 
@@ -67,7 +68,7 @@ def differences(trial: Trial, inside: "Inside", outside: Outside, ids: ClientIds
         *differing,
         *_differing_trades(inside, outside),
         *_doubled(trial, outside),
-        *_unprotected(inside),
+        *unprotected(inside.state),
         *_told(trial),
     ]
 
@@ -190,22 +191,6 @@ def _doubled(trial: Trial, outside: Outside) -> list[str]:
     """Client ids that two orders have. A change at Hyperliquid is another order with the same id: only open ones."""
     ids = outside.client_ids if trial.venue.exchange in _PLACES else [client_id for client_id, _ in outside.open_lots]
     return [f"client id {name} has {count} orders" for name, count in Counter(ids).items() if count > 1]
-
-
-def _unprotected(inside: Inside) -> list[str]:
-    """No position without its stop, no leg without a position."""
-    orders = _open_orders(inside.state)
-    held_lots = int(inside.state.positions[0, 0]["quantity_lots"])
-
-    def left(chosen: np.ndarray) -> int:
-        return int(sum(orders["quantity_lots"][chosen] - orders["filled_lots"][chosen]))
-
-    stops = left(np.isin(orders["order_type"], [OrderType.STOP, OrderType.TRAILING_STOP]))
-    closing = left((orders["order_type"] == OrderType.MARKET) & (orders["order_role"] == OrderRole.EXIT))
-    if stops + closing < abs(held_lots):
-        return [f"{held_lots} lots are held, stops are of {stops}, exits of {closing}"]
-    legs = orders[np.isin(orders["order_role"], [OrderRole.STOP, OrderRole.TARGET])]
-    return [f"{len(legs)} legs without a position"] if held_lots == 0 and len(legs) else []
 
 
 def _told(trial: Trial) -> list[str]:

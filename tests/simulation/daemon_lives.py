@@ -14,7 +14,7 @@ from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.port import Command, Connection
 from adapters.journal import check, read_journal
 from adapters.venue.core import VenueCore
-from engine.kinds import EventKind, OrderRole, OrderStatus, OrderType, TradingState
+from engine.kinds import EventKind, OrderStatus
 from engine.records import QUOTE
 from replay.crash_points import CrashPoints
 from replay.live import Daemon
@@ -22,6 +22,7 @@ from replay.live_setup import Sending, open_daemon
 from replay.recorder import state_digest
 from replay.refold import refold
 from replay.standing import are_open
+from tests.protection import unprotected
 from tests.simulation.direct_exchange import ARRIVES_AND_ANSWERS, DirectExchange
 
 TEXT = """
@@ -200,7 +201,7 @@ def agree(world: World, daemon: Daemon) -> None:
 
 
 def differences(world: World, daemon: Daemon) -> list[str]:
-    """In what the engine is not the exchange's, or a position without its stop."""
+    """In what the engine is not the exchange's, or what is held without protection."""
     state = daemon.session.engine.view(daemon.session.state)
     customer = world.customer
     position, account = state.positions[0, 0], state.accounts[0]
@@ -223,24 +224,7 @@ def differences(world: World, daemon: Daemon) -> list[str]:
         "without an answer": (on_its_way, set()),
     }
     found = [f"{name}: {here}, at the exchange {there}" for name, (here, there) in compared.items() if here != there]
-    if state.trading_state == TradingState.HALTED:
-        # An exit was lost or refused too often: trading has stopped with an alert, and a person closes.
-        return found
-    return found + _unprotected(open_ones, held.quantity_lots)
-
-
-def _unprotected(orders: np.ndarray, held_lots: int) -> list[str]:
-    """No position without its stop, and no leg without a position."""
-
-    def left(chosen: np.ndarray) -> int:
-        return int(sum(orders["quantity_lots"][chosen] - orders["filled_lots"][chosen]))
-
-    stops = left(np.isin(orders["order_type"], [OrderType.STOP, OrderType.TRAILING_STOP]))
-    closing = left((orders["order_type"] == OrderType.MARKET) & (orders["order_role"] == OrderRole.EXIT))
-    if stops + closing < abs(held_lots):
-        return [f"{held_lots} lots are held, stops are of {stops}, exits of {closing}"]
-    legs = orders[np.isin(orders["order_role"], [OrderRole.STOP, OrderRole.TARGET])]
-    return [f"{len(legs)} legs without a position"] if held_lots == 0 and len(legs) else []
+    return found + unprotected(state)
 
 
 def the_tape_is_sound(folder: Path, daemon: Daemon) -> None:

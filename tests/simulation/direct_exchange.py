@@ -49,6 +49,9 @@ class DirectExchange:
         self.core.market_listeners.append(self._on_market)
         self.core.private_listeners.append(self._on_private)
 
+    async def stand_down(self) -> bool:
+        return True
+
     async def close(self) -> None:
         self.deaf = True
 
@@ -67,6 +70,10 @@ class DirectExchange:
             placing = command.kind in (DecisionKind.PLACE_ORDER, DecisionKind.RELEASE_ORDER)
             kind = EventKind.ORDER_REJECTED if placing else EventKind.CANCEL_REJECTED
             self._report(kind, command.order, command.instrument, answer.reason)
+
+    async def send_all(self, commands: Sequence[Command]) -> None:
+        for command in commands:
+            await self.send(command)
 
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
         self.core.pass_time()

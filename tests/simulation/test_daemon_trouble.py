@@ -4,7 +4,7 @@ import asyncio
 import errno
 import logging
 import mmap
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from contextlib import ExitStack
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from adapters.exchanges.port import Command, Connection
 from adapters.journal import check, lmdb_environment, read_journal
 from adapters.journal.lmdb_environment import Environment
 from adapters.strategies.interface import Signal
-from engine.kinds import Action, EventKind, FundingBasis
+from engine.kinds import Action, DecisionKind, EventKind, FundingBasis
 from engine.reasons import Reason
 from engine.records import EVENT
 from replay import live as live_module
@@ -63,6 +63,16 @@ class Witness(DirectExchange):
         self.slow = False
         self.raises: BaseException | None = None
         self.sent_before_failure = 0
+        self.stood_down = 0
+        self.together: list[list[Command]] = []
+
+    async def send_all(self, commands: Sequence[Command]) -> None:
+        self.together.append(list(commands))
+        await super().send_all(commands)
+
+    async def stand_down(self) -> bool:
+        self.stood_down += 1
+        return True
 
     async def send(self, command: Command) -> None:
         self.sent.append(command)
@@ -284,9 +294,34 @@ def test_a_client_that_raises_stops_it_and_nothing_more_is_sent(world: World, fa
     with pytest.raises(type(failure), match="no such thing"):
         lived(world, use)
     assert len(witnesses[0].sent) == witnesses[0].sent_before_failure >= 1
+    assert witnesses[0].stood_down == 0, "the dead-man switch cancels what is left of a daemon in trouble"
     events = np.concatenate(sound_tape(world.folder))
     assert events["kind"][-1] == EventKind.CONNECTION_LOST
     goes_on(world)
+
+
+def test_orders_of_one_commit_leave_together(world: World) -> None:
+    _, witness = lived(world, trading(world, 80))
+    batches = [[DecisionKind(command.kind) for command in commands] for commands in witness.together]
+    assert batches and all(len(kinds) > 1 for kinds in batches)
+    assert {DecisionKind.PLACE_ORDER, DecisionKind.CANCEL_ORDER} <= {kind for kinds in batches for kind in kinds}
+    cancels = [{kind == DecisionKind.CANCEL_ORDER for kind in kinds} for kinds in batches]
+    assert all(len(kinds) == 1 for kinds in cancels), "never both in one"
+
+
+def test_one_that_is_stopped_ends_the_dead_man_switch(world: World, caplog: pytest.LogCaptureFixture) -> None:
+    async def refuse(daemon: Daemon) -> None:
+        async def stand_down() -> bool:
+            return False
+
+        daemon.exchanges[0].stand_down = stand_down  # type: ignore[method-assign]
+
+    _, witness = lived(world, trading(world, 20))
+    assert witness.stood_down == 1 and not caplog.records
+    with caplog.at_level(logging.WARNING, "tapefold.live"):
+        lived(world, refuse)
+    (record,) = caplog.records
+    assert "account 0: its dead-man switch has not been ended: its orders will be cancelled" in record.getMessage()
 
 
 def test_a_question_that_raises_stops_it(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -305,6 +340,45 @@ def test_a_question_that_raises_stops_it(world: World, monkeypatch: pytest.Monke
     assert np.concatenate(sound_tape(world.folder))["kind"][-1] == EventKind.CONNECTION_LOST
 
 
+def test_what_is_doubted_is_asked_about_until_it_is_answered(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(live_module, "_UNKNOWN_ASKED_EVERY_S", 0.01)
+    asked: list[list[int]] = []
+
+    async def use(daemon: Daemon) -> None:
+        while not (open_orders := daemon.questions(0)):
+            await trade(world, 1)
+
+        async def ask(orders: Any, since_ns: int) -> bool:
+            asked.append([question.order for question in orders])
+            return len(asked) == 3
+
+        monkeypatch.setattr(daemon.exchanges[0], "ask", ask)
+        doubted = open_orders[0].order
+        daemon.inbox.order_report(EventKind.CANCEL_REJECTED, 0, 0, doubted, reason=Reason.EXCHANGE_ORDER_UNKNOWN)
+        await asyncio.sleep(0.5)
+        assert asked == [[doubted]] * 3, "twice there was no answer, and then there was one"
+
+    lived(world, use)
+
+
+def test_stopping_while_a_question_after_a_gap_has_no_answer(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    async def use(daemon: Daemon) -> None:
+        async def ask(orders: Any, since_ns: int) -> bool:
+            # At once, and over and over: whoever asks without a pause never lets anybody else in.
+            questions.append(since_ns)
+            assert len(questions) < 100
+            return False
+
+        monkeypatch.setattr(daemon.exchanges[0], "ask", ask)
+        daemon.inbox.connection(EventKind.CONNECTION_RESTORED, 0, stream=0)
+        while not questions:
+            await trade(world, 1)
+
+    questions: list[int] = []
+    lived(world, use)
+    assert len(questions) <= 2
+
+
 def test_told_to_stop_twice_it_does_not_wait_for_answers(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(live_module, "_LAST_ANSWERS_WITHIN_S", 1_000)
 
@@ -315,15 +389,15 @@ def test_told_to_stop_twice_it_does_not_wait_for_answers(world: World, monkeypat
             await never.wait()
 
         monkeypatch.setattr(daemon.exchanges[0], "send", silent)
-        while not daemon._last_request:
+        while not daemon._requests:
             await trade(world, 1)
         daemon.stop()
         await asyncio.sleep(0.05)
-        assert daemon._last_request, "the first time it waits"
+        assert daemon._requests, "the first time it waits"
 
     # `lived` tells it the second time.
     daemon, _ = lived(world, use)
-    assert not daemon._last_request
+    assert not daemon._requests
     assert np.concatenate(sound_tape(world.folder))["kind"][-1] == EventKind.CONNECTION_LOST
     goes_on(world)
 

@@ -12,6 +12,7 @@ from adapters.errors import Divergence
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.port import Command
 from adapters.journal import (
+    NO_STATE_DIGEST,
     Durability,
     JournalReader,
     JournalWriter,
@@ -23,6 +24,7 @@ from adapters.journal import (
 from engine.entry import engine_for
 from engine.kinds import DecisionKind, EventKind, FillFlag, OperatorAction, OrderFlag
 from engine.state import DEFAULT_LIMITS
+from replay import live_session
 from replay.backtest import backtest_manifest
 from replay.live_session import LiveSession
 from replay.loop import Gateway, loop_for
@@ -190,6 +192,29 @@ def test_other_signals_than_the_recorded_ones_are_a_divergence_and_are_not_told(
         recovered = other.recover(reader)
     assert recovered.divergences > 0 and 0 < recovered.diverged_seq <= recovered.events
     assert state_digest(other.state) == state_digest(session.state), "the recorded signals count"
+
+
+def test_what_is_to_be_sent_does_not_wait_for_the_digest_of_the_state(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(live_session, "_DIGEST_EVERY_S", 0.0)
+    chosen = configuration("compiled")
+    inbox = Inbox(Clock())
+    session = session_of(chosen)
+    with create_journal(tmp_path / "j", backtest_manifest(chosen), Durability.ON_CLOSE) as writer:
+        begin(session, writer, chosen)
+        market, commanding = Market(inbox, seed=5), set()
+        for _ in range(150):
+            sent = trade(session, market, inbox, 1)
+            if sent:
+                commanding.add(session.row.seq)
+            else:
+                session.flush()
+        session.close()
+    assert commanding
+    with read_journal(tmp_path / "j") as reader:
+        for block in reader.blocks():
+            assert (block.state_digest == NO_STATE_DIGEST) == (block.last_seq in commanding)
 
 
 def test_nothing_is_sent_before_it_is_on_the_tape(tmp_path: Path) -> None:

@@ -19,9 +19,12 @@ from engine.reasons import Reason
 from tests.twin.base import PPM, Event
 from tests.twin.opening import Opening, distance_in_ticks, price_at
 from tests.twin.orders import Order
-from tests.twin.rows import Bracket, Leg
+from tests.twin.rows import Bracket, Leftovers, Leg
 
 ENDED = (OrderStatus.REJECTED, OrderStatus.CANCELED, OrderStatus.EXPIRED)
+SECOND_NS = 10**9
+# How long to wait after the second, third, ... refusal in a row; then always as long as the last.
+PAUSES_NS = [2**doublings * SECOND_NS // 10 for doublings in range(10)] + [60 * SECOND_NS]
 
 
 class Brackets(Opening):
@@ -41,6 +44,9 @@ class Brackets(Opening):
         if order.order_role == OrderRole.ENTRY and filled_lots:
             filled_lots = max(filled_lots - self.fee_lots, 0)
         super().on_order_changed(order, filled_lots, price_ticks)
+        if isinstance(order.bracket, Leftovers):
+            self._on_leftover_exit(order.bracket, order, filled_lots)
+            return
         row: Bracket = order.bracket
         if row.group_kind != GroupKind.BRACKET:
             return
@@ -53,7 +59,7 @@ class Brackets(Opening):
         elif leg is not None:
             self._on_leg_reported(row, leg, order)
         if order.order_role == OrderRole.EXIT:
-            self._on_exit_reported(row, order)
+            self._on_exit_reported(row, order, filled_lots)
         self.settle(row)
 
     def _book(self, row: Bracket, order: Order, lots: int, price: int) -> None:
@@ -87,27 +93,42 @@ class Brackets(Opening):
             self.say(row, BracketChange.OPENED, row.entry)
 
     def _on_leg_reported(self, row: Bracket, leg: Leg, order: Order) -> None:
-        """A leg that ends though nobody asked is lost; a cancel that was refused is none."""
+        """A leg that ends though nobody asked is placed anew; only what was refused counts."""
         if order.status in ENDED and not order.cancel_asked and row.status == BracketStatus.OPEN:
             reason = Reason.LEG_REJECTED if order.status == OrderStatus.REJECTED else Reason.LEG_LOST
             self.count("legs_lost")
             self.say(row, BracketChange.LEG_LOST, order, reason)
-            leg.replacements += 1
+            leg.replacements += self._was_refused(order)
             if row.rules["leg_policy"] == LegPolicy.CLOSE or leg.replacements > row.replacements_max:
                 self._begin_closing(row, reason, 0)
             leg.order = None
 
-    def _on_exit_reported(self, row: Bracket, order: Order) -> None:
-        """One that ends unfilled is placed anew, as often as a leg; after that trading is halted."""
+    def _was_refused(self, order: Order) -> bool:
+        """Whether the exchange would not have it: not one that never arrived, or that it had for a second."""
+        if order.status == OrderStatus.REJECTED:
+            return order.reason != Reason.EXCHANGE_ORDER_UNKNOWN
+        return self.ts_ns < order.placed_ts_ns + SECOND_NS
+
+    def _on_exit_reported(self, row: Bracket, order: Order, filled_lots: int) -> None:
+        """One that was refused is tried again after a pause; it is never given up."""
+        if filled_lots:
+            row.exit_refusals = row.exit_due_ts_ns = 0
         if order not in row.exits or order.is_open:
             return
         row.exits.remove(order)
-        if order.status not in ENDED or order.cancel_asked:
-            return
-        row.exit_replacements += 1
-        if row.exit_replacements > row.replacements_max:
-            self.trading_state = TradingState.HALTED
-            self.alert(row.instrument, row.strategy, order.order, Reason.EXIT_REJECTED, row.held)
+        if order.status in ENDED and not order.cancel_asked and self._was_refused(order):
+            row.exit_refusals += 1
+            row.exit_due_ts_ns = self._end_of_pause(row.exit_refusals)
+            if row.exit_refusals == row.replacements_max + 1:
+                self._halt(order, row.held)
+
+    def _end_of_pause(self, refusals: int) -> int:
+        """When the next exit may be placed; 0 for at once."""
+        return 0 if refusals == 1 else self.ts_ns + PAUSES_NS[min(refusals - 2, len(PAUSES_NS) - 1)]
+
+    def _halt(self, order: Order, lots: int) -> None:
+        self.trading_state = TradingState.HALTED
+        self.alert(order.instrument, order.strategy, order.order, Reason.EXIT_REJECTED, lots)
 
     # What should be
 
@@ -207,7 +228,7 @@ class Brackets(Opening):
                 self.request_cancel(order)
 
     def _place_exit(self, row: Bracket, side: int, lots: int) -> None:
-        if row.exit_replacements > row.replacements_max:
+        if self.ts_ns < row.exit_due_ts_ns:
             return
         if not self.orders.has_room() or not self.lots_fit(row.instrument, side, lots):
             return
@@ -227,8 +248,8 @@ class Brackets(Opening):
             row.close_reason, row.exit_limit_ticks = reason, limit
 
     def close_bracket(self, row: Bracket, reason: int, limit: int) -> None:
-        """Close it, or close it again: what was given up is tried again, and a limit may give way to the market."""
-        row.exit_replacements = 0
+        """Close it, or close it again: what was refused is tried at once, and a limit may give way to the market."""
+        row.exit_refusals = row.exit_due_ts_ns = 0
         if row.status == BracketStatus.CLOSING and row.exit_limit_ticks and not limit:
             row.exit_limit_ticks = 0
             self._cancel_exits(row, limits_only=True)
@@ -257,13 +278,22 @@ class Brackets(Opening):
             self.try_again(instrument)
 
     def _loose(self, instrument: int) -> int:
-        """The position without what brackets hold."""
+        """The position without what brackets hold, and what those that are gone left."""
         together = sum(row.side * row.held for row in self.live_brackets(instrument))
-        return self.position(instrument).quantity_lots - together
+        return self.position(instrument).quantity_lots - together - self.left_over(instrument).lots
+
+    def left_over(self, instrument: int) -> Leftovers:
+        return self.leftovers.setdefault(instrument, Leftovers(instrument))
 
     def _cut_brackets(self, instrument: int) -> None:
         loose = self._loose(instrument)
         side, excess = (1 if loose < 0 else -1), abs(loose)
+        left = self.left_over(instrument)
+        if left.lots * side > 0 and excess > 0:
+            cut = min(excess, abs(left.lots))
+            left.lots -= side * cut
+            excess -= cut
+            self._settle_leftovers(left)
         for row in self.live_brackets(instrument):
             if excess > 0 and row.side == side and row.held > 0:
                 cut = min(excess, row.held)
@@ -279,20 +309,59 @@ class Brackets(Opening):
         if filled == 0:
             return
         self._cut_brackets(instrument)
-        step = self.instruments[instrument].quantity_step_lots
-        lots = min(filled, max(order.side * self._loose(instrument), 0)) // step * step
+        lots = min(filled, max(order.side * self._loose(instrument), 0))
         if lots == 0:
             return
         entered = order.order_role == OrderRole.ENTRY
         reason = Reason.ENTRY_UNPROTECTED if entered else Reason.EXIT_OVERFILLED
         self.alert(instrument, order.strategy, order.order, reason, lots)
-        if self.orders.has_room() and self.lots_fit(instrument, -order.side, lots):
-            flags = self.closing_flags(instrument, -order.side, lots)
-            terms = {"flags": flags, "role": OrderRole.EXIT}
-            self.place(instrument, order.strategy, -order.side, lots, OrderType.MARKET, **terms)
+        left = self.left_over(instrument)
+        left.lots += order.side * lots
+        left.strategy = order.strategy
+        left.refusals = left.due_ts_ns = 0
+        self._settle_leftovers(left)
+
+    def _on_leftover_exit(self, left: Leftovers, order: Order, filled: int) -> None:
+        """An exit of leftovers has filled, or ended."""
+        if filled:
+            left.lots += order.side * filled
+            left.refusals = left.due_ts_ns = 0
+            self._cut_brackets(left.instrument)
+        if order in left.exits and not order.is_open:
+            left.exits.remove(order)
+            if order.status in ENDED and not order.cancel_asked and self._was_refused(order):
+                left.refusals += 1
+                left.due_ts_ns = self._end_of_pause(left.refusals)
+                if left.refusals == (self.instrument_rules[left.instrument]["leg_replacements_max"] or 3) + 1:
+                    self._halt(order, abs(left.lots))
+        self._settle_leftovers(left)
+
+    def _settle_leftovers(self, left: Leftovers) -> None:
+        """Order what is not on order yet, cancel what is in vain."""
+        step = self.instruments[left.instrument].quantity_step_lots
+        side = -1 if left.lots > 0 else 1
+        exits = [order for order in left.exits if order.is_open]
+        for order in sorted(exits, key=lambda order: -order.order):
+            if order.side != side or abs(left.lots) < step:
+                self.request_cancel(order)
+        on_way = sum(order.left_lots for order in exits if order.side == side)
+        lots = (abs(left.lots) - on_way) // step * step
+        if abs(left.lots) < step or lots <= 0 or self.ts_ns < left.due_ts_ns:
+            return
+        if self.orders.has_room() and self.lots_fit(left.instrument, side, lots):
+            terms = {"flags": self.closing_flags(left.instrument, side, lots), "role": OrderRole.EXIT}
+            number, strategy = left.instrument, left.strategy
+            left.exits.append(self.place(number, strategy, side, lots, OrderType.MARKET, bracket=left, **terms))
+
+    def close_leftovers(self, instrument: int) -> None:
+        """Somebody wants them closed now."""
+        left = self.left_over(instrument)
+        left.refusals = left.due_ts_ns = 0
+        self._settle_leftovers(left)
 
     def try_again(self, instrument: int) -> None:
         """Compare every leg with the terms that it has, instead of those last asked for."""
+        self._settle_leftovers(self.left_over(instrument))
         for row in self.live_rows(instrument):
             for leg in row.legs:
                 if leg.is_live and leg.order is not None and not leg.order.amending:
@@ -315,7 +384,14 @@ class Brackets(Opening):
     def on_brackets_due(self) -> None:
         super().on_brackets_due()
         for instrument in sorted(self.instruments):
+            left = self.left_over(instrument)
+            if 0 < left.due_ts_ns <= self.ts_ns:
+                left.due_ts_ns = 0
+                self._settle_leftovers(left)
             for row in self.live_brackets(instrument):
+                if row.status == BracketStatus.CLOSING and 0 < row.exit_due_ts_ns <= self.ts_ns:
+                    row.exit_due_ts_ns = 0
+                    self.settle(row)
                 if row.status == BracketStatus.OPEN and 0 < row.expire_ts_ns <= self.ts_ns:
                     self.say(row, BracketChange.TIME_LIMIT, None, Reason.TIME_LIMIT_REACHED)
                     self.close_bracket(row, Reason.TIME_LIMIT_REACHED, 0)

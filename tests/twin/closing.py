@@ -30,13 +30,14 @@ class Closing(Brackets):
                 self.request_cancel(order)
 
     def close_position(self, instrument: int, strategy: int, reason: int, limit_ticks: int) -> int:
-        """One order for each bracket, and one for the rest of what is under way."""
+        """One order for each bracket, one for leftovers, and one for the rest of what is under way."""
         given_up = [order for order in reversed(self.orders.open(instrument)) if self._gives_way(order, limit_ticks)]
         for order in given_up:
             self.request_cancel(order)
         placed = self.counts.get("orders_placed", 0)
         for row in self.live_brackets(instrument):
             self.close_bracket(row, reason, limit_ticks)
+        self.close_leftovers(instrument)
         self._close_rest(instrument, strategy, reason, limit_ticks, given_up)
         return sum(order.quantity_lots for number, order in self.orders.known.items() if number > placed)
 

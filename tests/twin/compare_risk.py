@@ -7,7 +7,7 @@ from tests.twin.breakers import NOT_ARMED, Breaker
 from tests.twin.compare import same
 from tests.twin.engine import Twin
 from tests.twin.machine import Reading
-from tests.twin.rows import Bracket, Leg
+from tests.twin.rows import Bracket, Leftovers, Leg
 from tests.twin.transport import Connection
 
 _OF_ROW = ("group_kind", "group", "instrument", "account", "strategy")
@@ -20,6 +20,8 @@ _OF_BRACKET = (
     "stop_ticks",
     "trail_active",
     "broke_even",
+    "exit_refusals",
+    "exit_due_ts_ns",
 ) + ("opened_ts_ns", "expire_ts_ns", "close_reason", "uncovered_events")
 _COUNTS = ("brackets_opened", "breaker_trips", "uncovered_events", "exits_overfilled", "legs_lost")
 
@@ -42,6 +44,10 @@ def compare_risk(machine: Reading, twin: Twin) -> None:
     for number, account in enumerate(machine.rows("accounts")):
         connection = twin.connections.get(number, Connection())
         same(f"connection {number}", account, {f"transport_{name}": value for name, value in vars(connection).items()})
+    for number, instrument in enumerate(machine.rows("instruments")):
+        left = twin.leftovers.get(number, Leftovers(number))
+        expected = {f"leftover_{name}": getattr(left, name) for name in ("lots", "strategy", "refusals", "due_ts_ns")}
+        same(f"leftovers {number}", instrument, expected)
     _compare_blocks(machine, twin)
 
 

@@ -4,6 +4,7 @@ from collections import Counter
 from typing import Any
 
 from engine import orders as engine_orders
+from engine.brackets.leftovers import LEFTOVER
 from engine.kinds import (
     BracketStatus,
     DecisionKind,
@@ -70,6 +71,8 @@ class Watch:
         self.placed = 0
         self.fills = 0
         self.held_lots: dict[Place, int] = {}
+        # What gone brackets have left of each instrument.
+        self.left_lots: list[int] = []
         # What fills have brought to each account, less their fees.
         self.cash_units: Counter[int] = Counter()
 
@@ -83,6 +86,8 @@ class Watch:
         self._check_money(event, reading)
         before, self.trading_state = self.trading_state, int(state.trading_state)
         held_before, self.held_lots = self.held_lots, _held(reading)
+        left_before = self.left_lots
+        self.left_lots = [row["leftover_lots"] for row in reading.rows("instruments")]
         if not placed:
             return
         assert not state.fault, "an order of a faulty engine"
@@ -91,6 +96,7 @@ class Watch:
         for decision in placed:
             step = _Placed(reading, event["kind"], orders[decision["order"]], held_before)
             step.check_intent(closes)
+            step.check_leftovers(left_before, self.left_lots)
             step.check_flags()
             assert not step.opens or before == self.trading_state == TradingState.ACTIVE, "an entry while it must not"
 
@@ -121,7 +127,8 @@ class _Placed:
     def __init__(self, reading: Reading, event_kind: int, order: Row, held_before: dict[Place, int]) -> None:
         self.event_kind, self.order, self.role = event_kind, order, order["order_role"]
         slot, number = order["bracket_slot"], order["instrument"]
-        self.row = reading.rows("brackets")[slot - 1] if slot else None
+        self.closes_leftovers = slot == LEFTOVER
+        self.row = reading.rows("brackets")[slot - 1] if slot > 0 else None
         self.instrument = reading.rows("instruments")[number]
         # What is due is ordered before the event is booked.
         place = order["account"], number
@@ -144,9 +151,16 @@ class _Placed:
             assert self.order["quantity_lots"] <= self.row["entered_lots"], "a leg without a position"
         elif self.row is not None:
             assert self.row["status"] == BracketStatus.CLOSING, "an exit of a bracket that does not close"
-        else:
+        elif not self.closes_leftovers:
             asked = self.event_kind in _ASKS or self.event_kind == EventKind.OPERATOR_COMMAND
             assert asked or follows or closes, "an exit without an intent"
+
+    def check_leftovers(self, *left_lots: list[int]) -> None:
+        """What is due is ordered before the event is booked, as with what is reduce-only."""
+        if self.closes_leftovers:
+            number, side = self.order["instrument"], self.order["side"]
+            most = max(-side * lots[number] for lots in left_lots if lots)
+            assert self.order["quantity_lots"] <= most, "an exit of leftovers that are not there"
 
     def check_flags(self) -> None:
         """What is reduce-only reduces; of members of OTO that is asked when they grow."""
@@ -308,6 +322,7 @@ def _check_legs(machine: Machine | Reading, rows: list[Row], orders: list[Row], 
         # Closed brackets leave less than a step each, until the next fill.
         spare = len(rows) * (instrument["quantity_step_lots"] - 1)
         parts = [row["side"] * (row["entered_lots"] - row["exited_lots"]) for row in _live(rows, number)]
+        parts.append(instrument["leftover_lots"])
         for side in (1, -1):
             # What is held the other way, and what was closed too much, is on order to be undone.
             owed = sum(max(side * part, 0) for part in parts)

@@ -178,7 +178,7 @@ class Groups(Rows):
     def on_order_changed(self, order: Order, filled_lots: int, price_ticks: int) -> None:
         super().on_order_changed(order, filled_lots, price_ticks)
         row: Bracket = order.bracket
-        if row.group_kind != GroupKind.BRACKET and not row.is_closed:
+        if isinstance(row, Bracket) and row.group_kind != GroupKind.BRACKET and not row.is_closed:
             row.legs[order.leg].filled_lots += filled_lots
             self.settle_group(row)
 

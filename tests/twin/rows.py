@@ -54,8 +54,9 @@ class Bracket:
     legs: list[Leg] = field(default_factory=list)
     entry: Order | None = None
     exits: list[Order] = field(default_factory=list)
-    exit_replacements: int = 0
     exit_limit_ticks: int = 0
+    exit_refusals: int = 0
+    exit_due_ts_ns: int = 0
     entered_lots: int = 0
     exited_lots: int = 0
     entry_units: int = 0
@@ -86,6 +87,18 @@ class Bracket:
         return self.rules["leg_replacements_max"] or 3
 
 
+@dataclass
+class Leftovers:
+    """What gone brackets left of an instrument; their exits have this for a bracket."""
+
+    instrument: int
+    lots: int = 0
+    strategy: int = 0
+    refusals: int = 0
+    due_ts_ns: int = 0
+    exits: list[Order] = field(default_factory=list)
+
+
 class Rows(Hooks):
     """The table of rows: as many at once as there is room, those closed the longest making room."""
 
@@ -93,6 +106,7 @@ class Rows(Hooks):
         super().__init__(limits)
         self.brackets: dict[int, Bracket] = {}
         self.closed_rows: list[int] = []
+        self.leftovers: dict[int, Leftovers] = {}
 
     def live_rows(self, instrument: int | None = None) -> list[Bracket]:
         """Rows that are not closed, the youngest first."""

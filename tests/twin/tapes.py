@@ -9,6 +9,7 @@ from collections.abc import Callable
 import numpy as np
 
 from engine.kinds import Action, EventKind, FillFlag, OperatorAction, Setting
+from engine.reasons import Reason
 from tests.twin import tapes_risk, tapes_rules
 from tests.twin.engine import Twin
 from tests.twin.events import encode, event
@@ -142,8 +143,9 @@ def _of_order(order: Order | None, choose: Choose) -> dict[str, int]:
 def _report(kind: EventKind) -> Callable[[Twin, Choose], Event]:
     def make(twin: Twin, choose: Choose) -> Event:
         order = _some_order(twin, choose)
-        fields = {"exchange_order_id": choose(2) * 77, "reason": choose(2) * 399, "price_ticks": _price(choose)}
-        return event(kind, quantity_lots=choose(40), **fields, **_of_order(order, choose))
+        fields = {"exchange_order_id": choose(2) * 77, "price_ticks": _price(choose)}
+        reason = (0, Reason.EXCHANGE_OTHER, Reason.EXCHANGE_ORDER_UNKNOWN)[choose(3)]
+        return event(kind, quantity_lots=choose(40), reason=reason, **fields, **_of_order(order, choose))
 
     return make
 

@@ -20,6 +20,7 @@ from engine.kinds import (
     Scope,
     Setting,
 )
+from engine.reasons import Reason
 from engine.rules import RuleTable
 from tests.twin.engine import Twin
 from tests.twin.events import event
@@ -86,6 +87,8 @@ def step_of_time(twin: Twin, choose: Choose) -> int:
     due = [breaker.due_ts_ns for breaker in twin.breakers.values()]
     due += [connection.until_ts_ns for connection in twin.connections.values()]
     due += [row.expire_ts_ns for row in twin.live_rows()]
+    due += [row.exit_due_ts_ns for row in twin.live_brackets()]
+    due += [left.due_ts_ns for left in twin.leftovers.values()]
     ahead = [time - twin.ts_ns for time in due if time > twin.ts_ns]
     if kind < 23 and ahead:
         return ahead[choose(len(ahead))] - (0, 0, 1)[choose(3)]
@@ -198,6 +201,8 @@ def report(kind: EventKind) -> Callable[[Twin, Choose], Event]:
         terms = {}
         if kind == EventKind.ORDER_AMENDED:
             terms = {"quantity_lots": choose(14), "price_ticks": 95 + choose(10)}
+        elif kind == EventKind.ORDER_REJECTED:
+            terms = {"reason": (Reason.EXCHANGE_OTHER, Reason.EXCHANGE_ORDER_UNKNOWN)[choose(2)]}
         return event(kind, **terms, **_of(order, choose))
 
     return make

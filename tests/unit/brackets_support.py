@@ -2,6 +2,7 @@
 
 from typing import Any
 
+from engine.brackets.leftovers import LEFTOVER
 from engine.kinds import (
     Action,
     BracketChange,
@@ -209,10 +210,10 @@ def check(machine: Machine) -> None:
         assert {s for s in live if state.brackets[s - 1].instrument == number} == set(slots)
         assert instrument.open_brackets == len(slots)
         rows = [state.brackets[s - 1] for s in slots if state.brackets[s - 1].group_kind == 1]
-        together = sum(int(r.side * (r.entered_lots - r.exited_lots)) for r in rows)
+        together = sum(int(r.side * (r.entered_lots - r.exited_lots)) for r in rows) + instrument.leftover_lots
         assert together == state.positions[instrument.account, number].bracket_lots
     orders = [order for order in state.orders if order.status in OPEN and order.bracket_slot]
-    assert {int(order.bracket_slot) for order in orders} <= live
+    assert {int(order.bracket_slot) for order in orders} <= live | {LEFTOVER}
     for slot in live:
         exits = [o for o in orders if o.bracket_slot == slot and o.order_role == OrderRole.EXIT]
         left = {side: sum(int(o.quantity_lots - o.filled_lots) for o in exits if o.side == side) for side in (1, -1)}

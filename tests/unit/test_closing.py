@@ -3,7 +3,7 @@
 import pytest
 
 from engine.arithmetic import MONEY_MAX
-from engine.kinds import Action, BracketStatus, EventKind, OperatorAction, OrderFlag, OrderType, TradingState
+from engine.kinds import Action, BracketStatus, EventKind, OperatorAction, OrderFlag, OrderType
 from engine.reasons import Reason
 from engine.state import DEFAULT_LIMITS
 from tests.twin.events import event
@@ -16,8 +16,6 @@ from tests.unit.brackets_support import (
     leave_room,
     machine_ready,
     operator,
-    quote,
-    rejected,
     requested,
     row,
     rule,
@@ -90,20 +88,6 @@ def test_a_leg_that_fills_beside_the_exit_is_ordered_back() -> None:
     assert tell(machine, fill(5, 10), canceled(3)) == [("CLOSED", 1, 0, "SIGNAL_CLOSED")]
 
 
-def test_an_exit_that_ends_unfilled_is_placed_anew_and_then_trading_is_halted() -> None:
-    machine = machine_ready(leg_replacements_max=1)
-    entered(machine)
-    tell(machine, CLOSE, canceled(2), canceled(3))
-    assert tell(machine, rejected(4)) == [("place", 5, "MARKET", -10, 0)]
-    assert tell(machine, fill(5, 3, 990, SELL)) == []
-    assert tell(machine, canceled(5)) == [("alert", "EXIT_REJECTED", 0, 7)]
-    assert machine.state.trading_state == TradingState.HALTED
-    assert tell(machine, event(EventKind.TIMER), quote(980)) == [], "only another closing tries again"
-    assert tell(machine, operator(OperatorAction.CLOSE)) == [("place", 6, "MARKET", -7, 0)]
-    assert tell(machine, rejected(6)) == [("place", 7, "MARKET", -7, 0)], "and counts anew"
-    assert tell(machine, fill(7, 7, 980, SELL)) == [("CLOSED", 1, 0, "SIGNAL_CLOSED")]
-
-
 def test_the_limit_of_a_closing_is_that_of_its_exits() -> None:
     machine = machine_ready()
     entered(machine)
@@ -119,7 +103,7 @@ def test_a_closing_at_the_market_is_not_held_up_by_a_limit() -> None:
     assert tell(machine, FLATTEN) == [("cancel", 4)]
     assert tell(machine, fill(4, 4, 1050, SELL)) == []
     assert tell(machine, canceled(4)) == [("place", 5, "MARKET", -6, 0)], "and is not taken for an exit that failed"
-    assert row(machine).exit_replacements == 0
+    assert row(machine).exit_refusals == 0
     machine = plain_ready()
     tell(machine, signal(Action.BUY, 10), fill(1, 10))
     assert tell(machine, signal(Action.CLOSE, limit_ticks=1050)) == [("place", 2, "LIMIT", -10, 1050)]

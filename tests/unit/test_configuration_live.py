@@ -58,6 +58,26 @@ def test_live_trading_has_a_breaker_for_what_differs_from_the_exchange() -> None
         (CONNECTION + CONNECTION.replace("[live]", ""), "expected one connection an account, 'main' has two"),
         ("[live]\nconnections = []\n", "live.connections"),
         (CONNECTION + "metrics_port = 70000\n", "live.connections[0].metrics_port"),
+        *[
+            (CONNECTION + f'endpoint = "{address}"\n', "endpoint: expected the address of a venue on this machine")
+            for address in (
+                "https://127.0.0.1:8080",
+                "http://api.bitfinex.com:80",
+                "127.0.0.1:8080",
+                "http://127.0.0.1",
+                "http://127.0.0.1:port",
+                "http://127.0.0.1:99999",
+                "http://127.0.0.1:8080/v2",
+                "http://[::1:8080",
+            )
+        ],
+        (CONNECTION + 'dead_man_switch = "60s"\n', "expected 'on-disconnect', the only one that bitfinex has"),
+        (CONNECTION + 'dead_man_switch = "9s"\n', "dead_man_switch: expected at least '10s'"),
+        (CONNECTION + "dead_man_switch = true\n", "dead_man_switch"),
+        (
+            CONNECTION.replace("bitfinex", "hyperliquid") + 'dead_man_switch = "on-disconnect"\n',
+            "expected a duration such as '60s', the only one that hyperliquid has",
+        ),
     ],
 )
 def test_what_is_wrong_is_one_line(text: str, message: str) -> None:
@@ -65,6 +85,15 @@ def test_what_is_wrong_is_one_line(text: str, message: str) -> None:
         loaded(text)
     line = str(refused.value)
     assert message.replace(" 'mian'", "") in line and "\n" not in line and line.startswith("live.toml:")
+
+
+def test_what_is_right_of_a_connection() -> None:
+    local = 'endpoint = "http://127.0.0.1:8080/"\ndead_man_switch = "on-disconnect"\n'
+    (connection,) = loaded(CONNECTION + local).live.connections
+    assert (connection.endpoint, connection.dead_man_switch_ns) == ("http://127.0.0.1:8080", 0)
+    timed = CONNECTION.replace("bitfinex", "binanceusdm") + 'dead_man_switch = "1m"\n'
+    assert loaded(timed).live.connections[0].dead_man_switch_ns == 60 * 10**9
+    assert loaded(CONNECTION).live.connections[0].dead_man_switch_ns is None
 
 
 def section(**keys: str) -> ConnectionSection:
@@ -78,6 +107,14 @@ def test_keys_from_the_environment() -> None:
     assert "'k'" not in repr(keys) and "'s'" not in repr(keys)
     with pytest.raises(UserError, match="BFX_SECRET is missing"):
         load_keys(section(keys_env="BFX"), Path(), {"BFX_KEY": "k"})
+
+
+def test_a_wallet_has_no_key() -> None:
+    wallet = section(keys_env="HL", exchange="hyperliquid")
+    keys = load_keys(wallet, Path(), {"HL_SECRET": "s", "HL_WALLET": "w"})
+    assert (keys.key, keys.secret, keys.wallet) == ("", "s", "w")
+    with pytest.raises(UserError, match="HL_WALLET is missing, expected the wallet of account main"):
+        load_keys(wallet, Path(), {"HL_KEY": "k", "HL_SECRET": "s"})
 
 
 def test_a_file_of_keys_is_for_its_owner_alone(tmp_path: Path) -> None:

@@ -75,9 +75,10 @@ NAMES_WITHOUT_UNIT = {
         "breakers_defined",
     ),
     *("broke_even", "cancel_asked", "cancel_rate", "days", "disabled", "distance", "distance_value", "entries_max"),
-    *("entries_per_day_max", "entries_today", "execution_cursor", "executions_max", "exit_order", "exit_replacements"),
+    *("entries_per_day_max", "entries_today", "execution_cursor", "executions_max", "exit_order", "exit_refusals"),
     *("exits_overfilled", "failures", "funds_checked", "group", "held_by_engine", "intent_cursor", "kelly_trades_min"),
-    *("last_group", "leg", "leg_policy", "leg_replacements_max", "legs_lost", "level_before", "look_account"),
+    *("last_group", "leftover_refusals", "leftover_strategy", "leg", "leg_policy", "leg_replacements_max"),
+    *("legs_lost", "level_before", "look_account"),
     *(
         "look_accounts",
         "look_conditions",

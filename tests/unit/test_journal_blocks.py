@@ -37,6 +37,17 @@ def test_a_block_is_the_same_in_a_larger_buffer() -> None:
         assert a_block(decisions=decisions) == a_block(decisions=decisions, spare=5)
 
 
+def test_the_records_of_a_block_are_found_where_closing_up_has_moved_them() -> None:
+    # Three decisions behind three events of a buffer for four: they reach into their own first place.
+    events, decisions = some_events(3), some_decisions(3, 5, 7)
+    buffer = BlockBuffer(4, 5)
+    buffer.events[: len(events)] = events
+    buffer.decisions[: len(decisions)] = decisions
+    buffer.close_up(3, 3)
+    found = buffer.block(3, 3)
+    assert found[0].tobytes() == events.tobytes() and found[1].tobytes() == decisions.tobytes()
+
+
 def bytes_of(value: bytes) -> Bytes:
     return np.frombuffer(value, np.uint8)
 

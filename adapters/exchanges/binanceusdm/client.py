@@ -2,27 +2,33 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from typing import Any
 
 from ccxt.pro.binanceusdm import binanceusdm
 
 from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
+from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.binanceusdm.errors import CLOCK_WRONG, is_unchanged, meaning
-from adapters.exchanges.binanceusdm.messages import NS_PER_MS, BinanceMessages, end_of, fill_flags
+from adapters.exchanges.binanceusdm.messages import BinanceMessages, end_of, fill_flags
 from adapters.exchanges.binanceusdm.requests import conditional, ordinary
-from adapters.exchanges.client import ExchangeClient
+from adapters.exchanges.client import SIGNS_OF_LIFE, ExchangeClient
 from adapters.exchanges.inbox import Inbox
-from adapters.exchanges.markets import CONDITIONAL, Market, Rules, check_step, steps_at_least, steps_at_most
+from adapters.exchanges.markets import CONDITIONAL, Market, Rules, check_lot, check_step, steps_at_least, steps_at_most
+from adapters.exchanges.messages import NS_PER_MS
 from adapters.exchanges.port import Command, Connection, ExchangeInstrument, OrderQuestion
 from adapters.exchanges.scales import Scale
 from adapters.exchanges.streams import Stream
 from adapters.exchanges.transport import Answered, Wire, json_of, point_to, settings
-from engine.kinds import EventKind, OrderType, RequestFailure
+from engine.kinds import DecisionKind, EventKind, OrderType, RequestFailure
 from engine.reasons import Reason
 
+_NS_PER_S = 1_000_000_000
+# What one request of the dead-man switch may take, so that they are a quarter of the weight that is allowed.
+_SIGN_OF_LIFE_S = 1
 _RECEIVE_WINDOW_MS = 5_000
+_HTTP_OK = 200
 _TIMEOUT_MS = 10_000
 # Half of the hour that a listen key lives.
 _LISTEN_KEY_REFRESH_S = 1_800
@@ -41,7 +47,7 @@ _OPEN = frozenset(("NEW", "PARTIALLY_FILLED", "TRIGGERING"))
 
 
 class _BinanceWire(Wire, binanceusdm):
-    order_paths = frozenset(("order", "algoOrder"))
+    order_paths = frozenset(("order", "algoOrder", "batchOrders"))
 
     def watch_multiple(
         self, url: str, message_hashes: Any, message: Any = None, subscribe_hashes: Any = None, subscription: Any = None
@@ -55,6 +61,7 @@ class BinanceUsdm(ExchangeClient):
     """One account at Binance USD-M futures, in one-way position mode."""
 
     # Binance refuses a request that arrives later than its receive window.
+    batch_most = 5
     in_flight_ns = (_RECEIVE_WINDOW_MS + 1_000) * NS_PER_MS
 
     def __init__(self, connection: Connection, inbox: Inbox, clock_ns: Callable[[], int] = time.time_ns) -> None:
@@ -71,9 +78,7 @@ class BinanceUsdm(ExchangeClient):
         self.wire.on_unreadable = lambda: self.counts.update(["malformed"])
         self.wire.on_headers = self._on_headers
         self._by_id: dict[str, Market] = {}
-        self._messages = BinanceMessages(
-            self.account, inbox, self._by_id, connection.ids, self.orders, self.counts, self.own_trade
-        )
+        self._messages = BinanceMessages(self.known(self._by_id))
 
     # Markets and streams.
 
@@ -85,10 +90,20 @@ class BinanceUsdm(ExchangeClient):
                 raise UserError(f"{instrument.symbol}: binanceusdm lists no such instrument")
             market = _market(instrument, listed[instrument.symbol]["info"])
             self._by_id[market.market_id] = markets[instrument.number] = market
+        self._check_switch(len(markets))
         # What is asked first of an account says whether the keys are good.
         if self.connection.has_keys:
             await self.wire.fapiPrivateV3GetAccount()
         return markets
+
+    def _check_switch(self, instruments: int) -> None:
+        """Every sign of life is a request for each instrument; raise UserError where they would be too many."""
+        least_s = SIGNS_OF_LIFE * instruments * _SIGN_OF_LIFE_S
+        after_ns = self.connection.dead_man_switch_ns
+        if after_ns and not self.connection.endpoint and after_ns < least_s * _NS_PER_S:
+            raise UserError(
+                f"dead_man_switch: expected at least '{least_s}s' for {instruments} instruments at binanceusdm"
+            )
 
     def watches(self) -> dict[Stream, Callable[[], Awaitable[object]]]:
         symbols = [market.instrument.symbol for market in self.markets.values()]
@@ -151,11 +166,37 @@ class BinanceUsdm(ExchangeClient):
         client_id = self.connection.ids.binance(command.order)
         if command.order_type in CONDITIONAL:
             answer = await self.wire.fapiPrivatePostAlgoOrder(conditional(market, command, client_id))
+            check_id(client_id, answer["clientAlgoId"])
             return int(answer["algoId"])
-        answer = await self.wire.fapiPrivatePostOrder(ordinary(market, command, client_id))
+        return self._taken(command, await self.wire.fapiPrivatePostOrder(ordinary(market, command, client_id)))
+
+    def _taken(self, command: Command, answer: Any) -> int:
+        check_id(self.connection.ids.binance(command.order), answer["clientOrderId"])
         exchange_order_id = int(answer["orderId"])
-        self.orders.remember(market.number, exchange_order_id, command.order)
+        self.orders.remember(command.instrument, exchange_order_id, command.order)
         return exchange_order_id
+
+    def batch_of(self, command: Command) -> int | None:
+        """Conditional orders have no batches; cancels go by instrument."""
+        if command.order_type in CONDITIONAL:
+            return None
+        return command.instrument if command.kind == DecisionKind.CANCEL_ORDER else 0
+
+    async def order_body(self, market: Market, command: Command) -> Any:
+        return ordinary(market, command, self.connection.ids.binance(command.order))
+
+    async def place_all(self, commands: Sequence[Command], bodies: Sequence[Any]) -> list[int | Exception]:
+        answer = await self.wire.fapiPrivatePostBatchOrders({"batchOrders": list(bodies)})
+        return each_of(commands, answer, lambda command, said: self._taken(command, _unless_error(said)))
+
+    async def cancel_all(self, commands: Sequence[Command]) -> list[Exception | None]:
+        names = [self.connection.ids.binance(command.order) for command in commands]
+        symbol = self.markets[commands[0].instrument].market_id
+        answer = await self.wire.fapiPrivateDeleteBatchOrders({"symbol": symbol, "origclientorderidlist": names})
+        return each_of(commands, answer, self._cancelled)
+
+    def _cancelled(self, command: Command, said: Any) -> None:
+        check_id(self.connection.ids.binance(command.order), _unless_error(said)["clientOrderId"])
 
     async def cancel(self, market: Market, command: Command) -> None:
         client_id = self.connection.ids.binance(command.order)
@@ -200,12 +241,18 @@ class BinanceUsdm(ExchangeClient):
             except Exception as error:
                 said = self.meaning(error)
                 if isinstance(said, Reason):
-                    self._report(EventKind.ORDER_CANCELED, command, reason=said)
+                    self.report(EventKind.ORDER_CANCELED, command, reason=said)
                 else:
                     # The old one is gone, the new one may be there: that is to be asked.
-                    self._report(EventKind.CANCEL_REJECTED, command, reason=Reason.EXCHANGE_ORDER_UNKNOWN)
+                    self.report(EventKind.CANCEL_REJECTED, command, reason=Reason.EXCHANGE_ORDER_UNKNOWN)
                 raise
         return Amended(command.quantity_lots, command.limit_ticks or command.trigger_ticks)
+
+    async def cancel_all_after(self, after_ms: int) -> None:
+        """The exchange counts down for each instrument. Conditional orders are not among those that it cancels."""
+        for market in self.markets.values():
+            asked = {"symbol": market.market_id, "countdownTime": str(after_ms)}
+            await self.wire.fapiPrivatePostCountdownCancelAll(asked)
 
     def meaning_of(self, error: Answered) -> Reason | RequestFailure:
         said = json_of(error.answer)
@@ -230,12 +277,16 @@ class BinanceUsdm(ExchangeClient):
             asked = {"symbol": market.market_id, "clientAlgoId": client_id}
             row = await self._unless_unknown(self.wire.fapiPrivateGetAlgoOrder, asked)
             if row is not None:
+                check_id(client_id, row["clientAlgoId"])
                 found = self._found_conditional(market, row)
                 if not row.get("actualOrderId"):
                     return found
         asked = {"symbol": market.market_id, "origClientOrderId": client_id}
         row = await self._unless_unknown(self.wire.fapiPrivateGetOrder, asked)
-        return None if row is None else self._found(market, row)
+        if row is None:
+            return None
+        check_id(client_id, row["clientOrderId"])
+        return self._found(market, row)
 
     async def _unless_unknown(self, request: Callable[[Any], Awaitable[Any]], asked: dict[str, str]) -> Any:
         try:
@@ -317,7 +368,7 @@ class BinanceUsdm(ExchangeClient):
                 page = await self._trade_page(asked)
                 rows += page
             start_ms += _WEEK_MS
-        return list({row["id"]: row for row in rows}.values())
+        return list({(row["id"], row["orderId"]): row for row in rows}.values())
 
     async def _trade_page(self, asked: dict[str, Any]) -> list[dict[str, Any]]:
         page: list[dict[str, Any]] = await self.read(lambda: self.wire.fapiPrivateGetUserTrades(asked))
@@ -354,6 +405,13 @@ class BinanceUsdm(ExchangeClient):
         return Holdings(total, available, held)
 
 
+def _unless_error(said: Any) -> Any:
+    """What a batch's answer says of one order. Raises Answered for an error."""
+    if "code" in said and "orderId" not in said:
+        raise Answered(_HTTP_OK, 0, said)
+    return said
+
+
 def _price_ticks(market: Market, order_type: Any, limit: Any, trigger: Any) -> int:
     """The limit, or the trigger where there is none; that of a trailing order moves."""
     if order_type == "TRAILING_STOP_MARKET":
@@ -365,7 +423,7 @@ def _market(instrument: ExchangeInstrument, info: dict[str, Any]) -> Market:
     filters = {row["filterType"]: row for row in info["filters"]}
     prices, sizes = filters["PRICE_FILTER"], filters["LOT_SIZE"]
     check_step(instrument.symbol, "tick_size", instrument.tick_size, prices["tickSize"], "binanceusdm")
-    check_step(instrument.symbol, "lot_size", instrument.lot_size, sizes["stepSize"], "binanceusdm")
+    check_lot(instrument.symbol, instrument.lot_size, sizes["stepSize"], "binanceusdm")
     price, size = Scale(instrument.tick_size), Scale(instrument.lot_size)
     notional = filters.get("MIN_NOTIONAL", {}).get("notional")
     at_market = filters.get("MARKET_LOT_SIZE", sizes)

@@ -1,19 +1,14 @@
 """From Binance's stream messages, as they are on the wire, to events in the inbox."""
 
-from collections import Counter
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from adapters.exchanges.answers import KnownOrders, OwnTrade
-from adapters.exchanges.client_ids import ClientIds
-from adapters.exchanges.inbox import Inbox
+from adapters.exchanges.answers import OwnTrade
 from adapters.exchanges.markets import Market
-from adapters.exchanges.scales import Malformed
+from adapters.exchanges.messages import NS_PER_MS, Known, Messages, RecentIds
 from engine.kinds import Aggressor, EventKind, FillFlag
 from engine.reasons import Reason
-
-NS_PER_MS = 1_000_000
 
 # How an order that Binance ended by itself is named, by its time in force.
 _ENDED_BY_TERMS = {
@@ -40,29 +35,14 @@ def fill_flags(sells: bool, is_maker: bool) -> int:
     return (FillFlag.SELL if sells else 0) | (FillFlag.MAKER if is_maker else 0)
 
 
-class BinanceMessages:
+class BinanceMessages(Messages):
     """Takes messages of all streams of an account. What it cannot read it counts by name, and never raises for it."""
 
-    def __init__(
-        self,
-        account: int,
-        inbox: Inbox,
-        markets: dict[str, Market],
-        ids: ClientIds,
-        orders: KnownOrders,
-        counts: Counter[str],
-        own_trade: Callable[[OwnTrade], None],
-    ) -> None:
-        self._account = account
-        self._inbox = inbox
-        self._markets = markets
-        self._ids = ids
-        self._orders = orders
-        self._counts = counts
-        self._own_trade = own_trade
+    def __init__(self, known: Known) -> None:
+        super().__init__(known)
         # Orders that are being cancelled to be placed anew, and the exchange's ids of those that were.
         self._replacing: set[int] = set()
-        self._replaced: set[int] = set()
+        self._replaced = RecentIds()
         self._handlers: dict[str, Callable[[dict[str, Any]], None]] = {
             "bookTicker": self._quote,
             "trade": self._trade,
@@ -74,8 +54,8 @@ class BinanceMessages:
         }
 
     @contextmanager
-    def replacing(self, order: int) -> Iterator[set[int]]:
-        """While a conditional order is replaced its end is not told, later that of the ids put into the set."""
+    def replacing(self, order: int) -> Iterator[RecentIds]:
+        """While a conditional order is replaced its end is not told, later that of the ids that are added."""
         self._replacing.add(order)
         try:
             yield self._replaced
@@ -91,17 +71,13 @@ class BinanceMessages:
             return self.take(message["data"])
         handler = self._handlers.get(name) if isinstance(name, str) else None
         if handler is None:
-            return name in _SAYS_NOTHING
-        try:
-            handler(message)
-        except (Malformed, KeyError, TypeError, ValueError, OverflowError):
-            self._counts[f"malformed: {name}"] += 1
+            return isinstance(name, str) and name in _SAYS_NOTHING
+        self._read(name, handler, message)
         return True
 
     def _quote(self, message: dict[str, Any]) -> None:
-        market = self._markets.get(message["s"])
+        market = self._market(message["s"])
         if market is None:
-            self._counts["unknown instrument"] += 1
             return
         price, size = market.price, market.size
         self._inbox.quote(
@@ -127,10 +103,8 @@ class BinanceMessages:
 
     def _bar(self, message: dict[str, Any]) -> None:
         kline = message["k"]
-        market = self._markets.get(kline["s"])
-        if market is None:
-            self._counts["unknown instrument"] += 1
-        elif kline["x"] and kline["i"] == "1m":
+        market = self._market(kline["s"])
+        if market is not None and kline["x"] and kline["i"] == "1m":
             price = market.price
             prices = (
                 price.nearest(kline["o"]),
@@ -141,18 +115,16 @@ class BinanceMessages:
             self._inbox.bar(market.number, kline["t"] * NS_PER_MS, prices, market.volume(kline["v"]))
 
     def _mark(self, message: dict[str, Any]) -> None:
-        market = self._markets.get(message["s"])
+        market = self._market(message["s"])
         if market is None:
-            self._counts["unknown instrument"] += 1
             return
         mark, index = market.mark.nearest(message["p"]), market.mark.nearest(message.get("i") or 0)
         self._inbox.mark_price(market.number, mark, index, message["E"] * NS_PER_MS)
 
     def _order(self, message: dict[str, Any]) -> None:
         said = message["o"]
-        market = self._markets.get(said["s"])
+        market = self._market(said["s"])
         if market is None:
-            self._counts["unknown instrument"] += 1
             return
         exchange_order_id = int(said["i"])
         order = self._ids.order_of_binance(said["c"]) or self._orders.order(market.number, exchange_order_id) or 0
@@ -225,7 +197,6 @@ class BinanceMessages:
             self._report(EventKind.ORDER_TRIGGERED, message, market, order, int(said["ai"] or 0))
         elif status == "CANCELED":
             if order in self._replacing or conditional_id in self._replaced:
-                self._replaced.discard(conditional_id)
                 return
             asked = Reason.EXCHANGE_CANCELED_ON_REQUEST
             self._report(EventKind.ORDER_CANCELED, message, market, order, conditional_id, asked)

@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from functools import partial
 from typing import Any
 
@@ -10,12 +10,14 @@ from ccxt.pro.bitfinex import bitfinex
 
 from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
+from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.bitfinex.errors import meaning, refusal
-from adapters.exchanges.bitfinex.messages import NS_PER_MS, BitfinexMessages
+from adapters.exchanges.bitfinex.messages import BitfinexMessages
 from adapters.exchanges.bitfinex.requests import change, is_derivative, submission
 from adapters.exchanges.client import ExchangeClient
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market, Rules, check_step, steps_at_least, steps_at_most
+from adapters.exchanges.messages import NS_PER_MS
 from adapters.exchanges.port import Command, Connection, ExchangeInstrument, OrderQuestion
 from adapters.exchanges.scales import Scale
 from adapters.exchanges.streams import Stream
@@ -35,8 +37,9 @@ _CLOCKS_APART_NS = 60_000_000_000
 _PRICE_DIGITS = 5
 _AMOUNT_STEP = "0.00000001"
 # Places in an order and in an answer to one.
-_ID = 0
+_ID, _CLIENT_ID = 0, 2
 _ORDERS, _STATUS, _TEXT = 4, 6, 7
+_CANCEL_ON_CLOSE = 4
 _STREAM_OF = {
     "book": Stream.QUOTES,
     "trades": Stream.TRADES,
@@ -46,11 +49,17 @@ _STREAM_OF = {
 
 
 class _BitfinexWire(Wire, bitfinex):
-    order_paths = frozenset(("auth/w/order/submit", "auth/w/order/update", "auth/w/order/cancel"))
+    order_paths = frozenset(f"auth/w/order/{name}" for name in ("submit", "update", "cancel", "multi"))
 
     def __init__(self, config: dict[str, Any]) -> None:
         super().__init__(config)
         self._one_at_a_time = asyncio.Lock()
+        self.cancels_on_close = False
+
+    async def authenticate(self, params: Any = None) -> Any:
+        """With the dead-man switch the exchange cancels all orders of the account when this connection ends."""
+        switch = {"dms": _CANCEL_ON_CLOSE} if self.cancels_on_close else {}
+        return await super().authenticate(switch | (params or {}))
 
     async def fetch2(
         self, path: str, api: Any = "public", method: str = "GET", params: Any = None, config: Any = None
@@ -66,6 +75,7 @@ class Bitfinex(ExchangeClient):
     """One account at Bitfinex: derivatives, or what is bought outright."""
 
     # A request that was overtaken by a question is refused by its number: it needs no long wait.
+    batch_most = 75
     in_flight_ns = 2_000_000_000
 
     def __init__(self, connection: Connection, inbox: Inbox, clock_ns: Callable[[], int] = time.time_ns) -> None:
@@ -75,6 +85,7 @@ class Bitfinex(ExchangeClient):
         own = {"rateLimit": pace_ms, "tokenBucket": {"capacity": _BURST}}
         self.wire = _BitfinexWire(settings(keys.key, keys.secret, "", _TIMEOUT_MS, {}) | own)
         self.wire.has["fetchCurrencies"] = False
+        self.wire.cancels_on_close = connection.dead_man_switch_ns == 0
         if connection.endpoint:
             point_to(self.wire, connection.endpoint)
         self.wire.on_raw_message = self._on_message
@@ -82,9 +93,7 @@ class Bitfinex(ExchangeClient):
         self.wire.on_unreadable = lambda: self.counts.update(["malformed"])
         self.wire.on_headers = lambda headers: None
         self._by_id: dict[str, Market] = {}
-        self._messages = BitfinexMessages(
-            self.account, inbox, self._by_id, connection.ids, self.orders, self.counts, self.own_trade
-        )
+        self._messages = BitfinexMessages(self.known(self._by_id))
         self._subscribed: dict[Stream, int] = {}
 
     # Markets and streams.
@@ -155,14 +164,46 @@ class Bitfinex(ExchangeClient):
     # Commands.
 
     async def place(self, market: Market, command: Command) -> int:
+        body = await self.order_body(market, command)
+        return self._taken(command, await self.wire.privatePostAuthWOrderSubmit(body))
+
+    async def order_body(self, market: Market, command: Command) -> Any:
+        return submission(market, command, self._client_id(command))
+
+    def _client_id(self, command: Command) -> int:
         try:
-            client_id = self.connection.ids.bitfinex(command.order)
+            return self.connection.ids.bitfinex(command.order)
         except OverflowError:
             raise Refused(Reason.EXCHANGE_ORDER_TABLE_FULL) from None
-        body = submission(market, command, client_id)
-        row = _only_order(await self.wire.privatePostAuthWOrderSubmit(body))
-        self.orders.remember(market.number, int(row[_ID]), command.order)
+
+    def _taken(self, command: Command, answer: Any) -> int:
+        row = _only_order(answer)
+        check_id(self._client_id(command), row[_CLIENT_ID])
+        self.orders.remember(command.instrument, int(row[_ID]), command.order)
         return int(row[_ID])
+
+    def batch_of(self, command: Command) -> int | None:
+        return 0
+
+    async def place_all(self, commands: Sequence[Command], bodies: Sequence[Any]) -> list[int | Exception]:
+        answer = await self.wire.privatePostAuthWOrderMulti({"ops": [["on", body] for body in bodies]})
+        return each_of(commands, answer[_ORDERS], self._taken)
+
+    async def cancel_all(self, commands: Sequence[Command]) -> list[Exception | None]:
+        operations: dict[int, list[Any]] = {}
+        outcomes: dict[int, Exception | None] = {}
+        for command in commands:
+            try:
+                named = await self._exchange_order_id(self.markets[command.instrument], command)
+                operations[command.order] = ["oc", {"id": named}]
+            except Refused as refused:
+                outcomes[command.order] = refused
+        if operations:
+            sent = [command for command in commands if command.order in operations]
+            answer = await self.wire.privatePostAuthWOrderMulti({"ops": list(operations.values())})
+            said = each_of(sent, answer[_ORDERS], lambda command, one: _check(one))
+            outcomes |= {command.order: one for command, one in zip(sent, said, strict=True)}
+        return [outcomes[command.order] for command in commands]
 
     async def cancel(self, market: Market, command: Command) -> None:
         exchange_order_id = await self._exchange_order_id(market, command)
@@ -170,7 +211,9 @@ class Bitfinex(ExchangeClient):
 
     async def amend(self, market: Market, command: Command) -> Amended:
         exchange_order_id = await self._exchange_order_id(market, command)
-        body = change(market, command, exchange_order_id, await self.left_lots(command))
+        # By how much, and not to what: what is filled in the meantime is filled, and the whole is as it was asked for.
+        more_lots = command.quantity_lots - self.whole_quantities.of(command.order)
+        body = change(market, command, exchange_order_id, more_lots)
         _check(await self.wire.privatePostAuthWOrderUpdate(body))
         return Amended(command.quantity_lots, command.limit_ticks or command.trigger_ticks)
 
@@ -211,12 +254,12 @@ class Bitfinex(ExchangeClient):
                 raise
 
     async def trades_since(self, since_ns: int) -> list[OwnTrade]:
-        rows: dict[int, list[Any]] = {}
+        rows: dict[tuple[int, int], list[Any]] = {}
         start_ms = max(since_ns // NS_PER_MS, 0)
         while True:
             page = await self._trade_page(start_ms)
-            new = [row for row in page if row[0] not in rows]
-            rows |= {row[0]: row for row in new}
+            new = {(row[0], row[3]): row for row in page if (row[0], row[3]) not in rows}
+            rows |= new
             if len(page) < _TRADES_A_PAGE or not new:
                 break
             start_ms = max(int(row[2]) for row in page)

@@ -8,7 +8,6 @@ from engine.reasons import Reason
 _RATE_LIMIT = 11010
 _NONCE_SMALL = 10114
 _KEYS = frozenset((10100, 10111, 10112, 10113))
-_INVALID_PARAMETER = 10020
 # One code for all of an order; its text says what it is.
 _TEXTS = (
     ("not enough", Reason.EXCHANGE_MARGIN_INSUFFICIENT),

@@ -3,21 +3,17 @@
 A message is a list: the number of a channel, then what is new in it. Channel 0 is the account's own.
 """
 
-from collections import Counter
 from collections.abc import Callable
 from typing import Any
 
-from adapters.exchanges.answers import FoundOrder, KnownOrders, OwnTrade
+from adapters.exchanges.answers import FoundOrder, OwnTrade
 from adapters.exchanges.bitfinex.book import Book
 from adapters.exchanges.candles import Candle, Candles
-from adapters.exchanges.client_ids import ClientIds
-from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market
+from adapters.exchanges.messages import NS_PER_MS, Known, Messages
 from adapters.exchanges.scales import Malformed
 from engine.kinds import Aggressor, EventKind, FillFlag
 from engine.reasons import Reason
-
-NS_PER_MS = 1_000_000
 
 # Places in an order.
 _ID, _CLIENT_ID, _SYMBOL, _UPDATED_MS, _AMOUNT, _TYPE, _TIF_MS, _STATUS = 0, 2, 3, 5, 6, 8, 10, 13
@@ -36,26 +32,11 @@ _SAYS_NOTHING = frozenset(
 )
 
 
-class BitfinexMessages:
+class BitfinexMessages(Messages):
     """Takes messages of all streams of an account. What it cannot read it counts by name, and never raises for it."""
 
-    def __init__(
-        self,
-        account: int,
-        inbox: Inbox,
-        markets: dict[str, Market],
-        ids: ClientIds,
-        orders: KnownOrders,
-        counts: Counter[str],
-        own_trade: Callable[[OwnTrade], None],
-    ) -> None:
-        self._account = account
-        self._inbox = inbox
-        self._markets = markets
-        self._ids = ids
-        self._orders = orders
-        self._counts = counts
-        self._own_trade = own_trade
+    def __init__(self, known: Known) -> None:
+        super().__init__(known)
         self._channels: dict[int, tuple[str, Callable[[list[Any]], None]]] = {}
         self._candles = Candles(self._put_bar)
 
@@ -68,9 +49,8 @@ class BitfinexMessages:
         """Remember what a channel's number stands for; the channel's name, None for one that is not for the tape."""
         name = str(message.get("channel"))
         symbol = str(message.get("symbol") or message.get("key", "").split(":", 2 if name == "candles" else 1)[-1])
-        market = self._markets.get(symbol)
+        market = self._market(symbol)
         if market is None:
-            self._counts["unknown instrument"] += 1
             return None
         handlers = {"book": self._book, "trades": self._trades, "candles": self._candle, "status": self._status}
         if name not in handlers:
@@ -84,27 +64,19 @@ class BitfinexMessages:
             return False
         if message[0] == 0:
             return self._take_own(message)
-        channel = self._channels.get(message[0])
+        channel = self._channels.get(message[0]) if isinstance(message[0], int) else None
         if channel is None:
             return False
         name, handler = channel
-        try:
-            handler(message)
-        except (Malformed, IndexError, KeyError, TypeError, ValueError, OverflowError):
-            self._counts[f"malformed: {name}"] += 1
+        self._read(name, handler, message)
         return True
 
     def _take_own(self, message: list[Any]) -> bool:
         name = message[1]
         if name not in ("tu", "on", "oc"):
-            return name in _SAYS_NOTHING
-        try:
-            if name == "tu":
-                self._fill(message[2])
-            else:
-                self._order(message[2])
-        except (Malformed, IndexError, KeyError, TypeError, ValueError, OverflowError):
-            self._counts[f"malformed: {name}"] += 1
+            return isinstance(name, str) and name in _SAYS_NOTHING
+        handler = self._fill if name == "tu" else self._order
+        self._read(name, lambda said: handler(said[2]), message)
         return True
 
     # Market data: a handler for each channel.
@@ -175,12 +147,12 @@ class BitfinexMessages:
     def own_trade_of(self, row: list[Any]) -> OwnTrade | None:
         """An own trade, from a stream or an answer; None of an instrument that is not ours. Raises Malformed."""
         trade_id, symbol, mts, exchange_order_id, amount, price = row[:6]
-        market = self._markets.get(symbol)
+        market = self._market(symbol)
         if market is None:
-            self._counts["unknown instrument"] += 1
             return None
         client_id = row[11] if len(row) > 11 else None
         order = self._ids.order_of_bitfinex(int(client_id)) if client_id else 0
+        self._orders.check(market.number, int(exchange_order_id), order)
         order = order or self._orders.order(market.number, int(exchange_order_id)) or 0
         lots = market.size.exact(amount)
         flags = (FillFlag.SELL if lots < 0 else 0) | (FillFlag.MAKER if row[8] == 1 else 0)
@@ -223,9 +195,8 @@ class BitfinexMessages:
 
     def found(self, row: list[Any]) -> FoundOrder | None:
         """An order, from a stream or an answer; None of an instrument that is not ours. Raises Malformed."""
-        market = self._markets.get(row[_SYMBOL])
+        market = self._market(row[_SYMBOL])
         if market is None:
-            self._counts["unknown instrument"] += 1
             return None
         exchange_order_id = int(row[_ID])
         order = self._ids.order_of_bitfinex(int(row[_CLIENT_ID] or 0))

@@ -56,9 +56,10 @@ def prices(market: Market, command: Command) -> dict[str, str]:
     return {"price": limit}
 
 
-def change(market: Market, command: Command, exchange_order_id: int, left_lots: int) -> dict[str, Any]:
-    """The body of auth/w/order/update: an amount is what shall be left to be filled."""
-    return {"id": exchange_order_id, "amount": _amount(market, command, left_lots)} | prices(market, command)
+def change(market: Market, command: Command, exchange_order_id: int, more_lots: int) -> dict[str, Any]:
+    """The body of auth/w/order/update: a delta is added to what is left to be filled."""
+    delta = {"delta": _amount(market, command, more_lots)} if more_lots else {}
+    return {"id": exchange_order_id, **delta} | prices(market, command)
 
 
 def is_derivative(market: Market) -> bool:

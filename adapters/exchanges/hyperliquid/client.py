@@ -2,7 +2,7 @@
 
 import asyncio
 import time
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Sequence
 from decimal import Decimal
 from functools import partial
 from typing import Any
@@ -11,18 +11,20 @@ from ccxt.pro.hyperliquid import hyperliquid
 
 from adapters.errors import UserError
 from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
+from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.client import ExchangeClient
-from adapters.exchanges.hyperliquid.errors import only_status
-from adapters.exchanges.hyperliquid.messages import NS_PER_MS, HyperliquidMessages
+from adapters.exchanges.hyperliquid.errors import check, only_status, state, status_of, statuses
+from adapters.exchanges.hyperliquid.messages import Change, HyperliquidMessages
 from adapters.exchanges.hyperliquid.requests import SIGNIFICANT_DIGITS, wire_order
 from adapters.exchanges.hyperliquid.signing import QuickSigning
 from adapters.exchanges.inbox import Inbox
-from adapters.exchanges.markets import Market, Rules, check_step, steps_at_least
+from adapters.exchanges.markets import Market, Rules, check_lot, check_step, steps_at_least
+from adapters.exchanges.messages import NS_PER_MS
 from adapters.exchanges.port import Command, Connection, ExchangeInstrument, OrderQuestion
 from adapters.exchanges.scales import Scale
 from adapters.exchanges.streams import Stream
-from adapters.exchanges.transport import Answered, Wire, point_to, settings
-from engine.kinds import OrderFlag, OrderType, RequestFailure
+from adapters.exchanges.transport import Answered, Unreadable, Wire, point_to, settings
+from engine.kinds import EventKind, OrderFlag, OrderType, RequestFailure
 from engine.reasons import Reason
 
 _TIMEOUT_MS = 10_000
@@ -40,6 +42,10 @@ _STREAM_OF = {
     "candle": Stream.BARS,
     "activeAssetCtx": Stream.MARKS,
 }
+_READINGS_MOST = 10
+_READ_AGAIN_S = 0.2
+# What is not filled of these when they are triggered is cancelled.
+_FILLED_AT_ONCE = frozenset((OrderType.STOP, OrderType.TAKE_PROFIT))
 _PRIVATE = frozenset(("orderUpdates", "userFills"))
 
 
@@ -50,6 +56,8 @@ class _HyperliquidWire(Wire, QuickSigning, hyperliquid):
 class Hyperliquid(ExchangeClient):
     """One wallet's perpetual futures. Orders go out as plain actions: no builder or referrer, and no fee to them."""
 
+    batch_most = 40
+    ids_change = True
     in_flight_ns = (_EXPIRES_MS + 1_000) * NS_PER_MS
 
     def __init__(self, connection: Connection, inbox: Inbox, clock_ns: Callable[[], int] = time.time_ns) -> None:
@@ -69,14 +77,7 @@ class Hyperliquid(ExchangeClient):
         self._by_coin: dict[str, Market] = {}
         self._assets: dict[int, int] = {}
         self._messages = HyperliquidMessages(
-            self.account,
-            inbox,
-            self._by_coin,
-            connection.ids,
-            self.orders,
-            self.counts,
-            self.own_trade,
-            lambda said: self.in_background(self._find_order_of(said)),
+            self.known(self._by_coin), lambda said: self.in_background(self._find_order_of(said))
         )
         self._subscribed: dict[Stream, int] = {}
         self._private: set[str] = set()
@@ -164,9 +165,26 @@ class Hyperliquid(ExchangeClient):
     # Commands.
 
     async def place(self, market: Market, command: Command) -> int:
-        order = self._wire_order(market, command, await self._touch_ticks(market, command))
-        status = only_status(await self._act({"type": "order", "orders": [order], "grouping": "na"}))
-        return self._took(market, command, status)
+        order = await self.order_body(market, command)
+        answer = await self._act({"type": "order", "orders": [order], "grouping": "na"})
+        return self._took(command, only_status(answer))
+
+    async def order_body(self, market: Market, command: Command) -> Any:
+        return self._wire_order(market, command, await self._touch_ticks(market, command))
+
+    def batch_of(self, command: Command) -> int | None:
+        return 0
+
+    async def place_all(self, commands: Sequence[Command], bodies: Sequence[Any]) -> list[int | Exception]:
+        answer = await self._act({"type": "order", "orders": list(bodies), "grouping": "na"})
+        return each_of(
+            commands, statuses(answer, len(commands)), lambda command, said: self._took(command, status_of(said))
+        )
+
+    async def cancel_all(self, commands: Sequence[Command]) -> list[Exception | None]:
+        cancels = [self._cancel_terms(self.markets[command.instrument], command.order) for command in commands]
+        answer = await self._act({"type": "cancelByCloid", "cancels": cancels})
+        return each_of(commands, statuses(answer, len(commands)), _cancelled)
 
     async def _touch_ticks(self, market: Market, command: Command) -> int:
         """The best price on the other side, which a market order is priced from; 0 where it needs none."""
@@ -184,37 +202,83 @@ class Hyperliquid(ExchangeClient):
     async def _book(self, market: Market) -> Any:
         return await self.wire.publicPostInfo({"type": "l2Book", "coin": market.market_id})
 
-    def _took(self, market: Market, command: Command, status: dict[str, Any]) -> int:
+    def _took(self, command: Command, status: dict[str, Any]) -> int:
         """The id in an answer, which for an order that waits for its trigger may say none."""
         taken = status.get("resting") or status.get("filled") or {}
+        client_id = self.connection.ids.hyperliquid(command.order)
+        check_id(client_id, taken.get("cloid") or client_id)
         exchange_order_id = int(taken.get("oid") or 0)
-        self.orders.remember(market.number, exchange_order_id, command.order)
+        self.orders.remember(command.instrument, exchange_order_id, command.order)
         return exchange_order_id
 
     async def cancel(self, market: Market, command: Command) -> None:
         await self._cancel(market, command.order)
 
     async def _cancel(self, market: Market, order: int) -> None:
-        client_id = self.connection.ids.hyperliquid(order)
-        cancels = [{"asset": self._assets[market.number], "cloid": client_id}]
-        only_status(await self._act({"type": "cancelByCloid", "cancels": cancels}))
+        only_status(await self._act({"type": "cancelByCloid", "cancels": [self._cancel_terms(market, order)]}))
+
+    def _cancel_terms(self, market: Market, order: int) -> dict[str, Any]:
+        return {"asset": self._assets[market.number], "cloid": self.connection.ids.hyperliquid(order)}
 
     async def amend(self, market: Market, command: Command) -> Amended:
-        """The exchange places another order and cancels the old one: its size is what is still to be filled."""
-        client_id = self.connection.ids.hyperliquid(command.order)
-        if not self.orders.exchange_order_id(command.order):
-            await self._order_status(market, client_id)
-        left = command._replace(quantity_lots=await self.left_lots(command))
-        order = self._wire_order(market, left, 0)
-        action = {"type": "batchModify", "modifies": [{"oid": client_id, "order": order}]}
-        self._messages.changing[command.order] = self.orders.exchange_order_id(command.order)
-        is_changed = False
-        try:
-            self._took(market, command, only_status(await self._act(action)))
-            is_changed = True
-        finally:
-            self._messages.changed(command.order, is_changed)
+        """The exchange's own change cancels an order and places one of a size that counts from zero: what the old one
+        is filled with meanwhile would be filled twice. An order that cannot be filled before it ends has no such time.
+        """
+        if command.order_type in _FILLED_AT_ONCE:
+            await self._modify(market, command)
+        else:
+            await self._replace(market, command)
         return Amended(command.quantity_lots, command.limit_ticks or command.trigger_ticks)
+
+    async def _modify(self, market: Market, command: Command) -> None:
+        client_id = self.connection.ids.hyperliquid(command.order)
+        with self._messages.changing(await self._newest_id(market, command)) as change:
+            order = self._wire_order(market, command, 0)
+            action = {"type": "batchModify", "modifies": [{"oid": client_id, "order": order}]}
+            await self._place_anew(command, action, change, is_gone=False)
+
+    async def _replace(self, market: Market, command: Command) -> None:
+        """Cancel the order; what was left of it then, and by how much it shall be more, is placed under its name."""
+        more_lots = command.quantity_lots - self.whole_quantities.of(command.order)
+        old_id = await self._newest_id(market, command)
+        with self._messages.changing(old_id) as change:
+            await self._cancel(market, command.order)
+            left_lots = await self._left_of_cancelled(market, old_id) + more_lots
+            if left_lots <= 0:
+                raise Refused(Reason.EXCHANGE_QUANTITY_BELOW_MINIMUM)
+            order = self._wire_order(market, command._replace(quantity_lots=left_lots), 0)
+            action = {"type": "order", "orders": [order], "grouping": "na"}
+            await self._place_anew(command, action, change, is_gone=True)
+
+    async def _place_anew(self, command: Command, action: dict[str, Any], change: Change, is_gone: bool) -> None:
+        try:
+            self._took(command, only_status(await self._act(action)))
+        except Exception as error:
+            if not isinstance(self.meaning(error), Reason):
+                # Where the old one is gone, the new one may be there: that is to be asked.
+                change.hides_end = is_gone or change.end is not None
+                self.report(EventKind.CANCEL_REJECTED, command, reason=Reason.EXCHANGE_ORDER_UNKNOWN)
+            raise
+        change.hides_end = True
+
+    async def _newest_id(self, market: Market, command: Command) -> int:
+        """The exchange's id for an order, which changes with it. Raises Refused."""
+        if not self.orders.exchange_order_id(command.order):
+            await self._order_status(market, self.connection.ids.hyperliquid(command.order))
+        known = self.orders.exchange_order_id(command.order)
+        if not known:
+            raise Refused(Reason.EXCHANGE_ORDER_UNKNOWN)
+        return known
+
+    async def _left_of_cancelled(self, market: Market, exchange_order_id: int) -> int:
+        """What was not filled of an order; who answers may learn of its end a little later than who ended it."""
+        for _ in range(_READINGS_MOST):
+            said = (await self.read(lambda: self._info("orderStatus", oid=exchange_order_id))).get("order")
+            if said is not None and not state(said["status"])[2]:
+                check_id(exchange_order_id, int(said["order"]["oid"]))
+                return market.size.exact(said["order"]["sz"])
+            await asyncio.sleep(_READ_AGAIN_S)
+        raise Unreadable("a cancelled order is said to be open")
 
     def _wire_order(self, market: Market, command: Command, touch_ticks: int) -> dict[str, Any]:
         client_id = self.connection.ids.hyperliquid(command.order)
@@ -226,6 +290,12 @@ class Hyperliquid(ExchangeClient):
         signature = self.wire.sign_l1_action(action, nonce, None, expires)
         request = {"action": action, "nonce": nonce, "signature": signature, "expiresAfter": expires}
         return await self.wire.privatePostExchange(request)
+
+    async def cancel_all_after(self, after_ms: int) -> None:
+        action: dict[str, Any] = {"type": "scheduleCancel"}
+        if after_ms:
+            action["time"] = self.clock_ns() // NS_PER_MS + after_ms
+        check(await self._act(action))
 
     def meaning_of(self, error: Answered) -> Reason | RequestFailure:
         # Refusals of orders come with HTTP 200: an error is the server's own.
@@ -250,7 +320,11 @@ class Hyperliquid(ExchangeClient):
     async def _order_status(self, market: Market, name: str | int) -> FoundOrder | None:
         """An order by its own id at the exchange or by ours."""
         said = await self.read(lambda: self._info("orderStatus", oid=name))
-        return None if said["status"] == "unknownOid" else self._messages.found(market, said["order"])
+        if said["status"] == "unknownOid":
+            return None
+        row = said["order"]["order"]
+        check_id(name, row["cloid"] if isinstance(name, str) else int(row["oid"]))
+        return self._messages.found(market, said["order"])
 
     async def cancel_found(self, market: Market, found: FoundOrder) -> None:
         await self._cancel(market, found.order)
@@ -271,11 +345,11 @@ class Hyperliquid(ExchangeClient):
 
     async def _fills(self, start_ms: int) -> list[dict[str, Any]]:
         """Pages begin at the time at which the one before ended."""
-        rows: dict[int, dict[str, Any]] = {}
+        rows: dict[tuple[int, int], dict[str, Any]] = {}
         while True:
             page = await self._fill_page(start_ms)
-            new = [row for row in page if row["tid"] not in rows]
-            rows |= {row["tid"]: row for row in new}
+            new = {(row["tid"], row["oid"]): row for row in page if (row["tid"], row["oid"]) not in rows}
+            rows |= new
             if len(page) < _FILLS_A_PAGE or not new:
                 return list(rows.values())
             start_ms = max(int(row["time"]) for row in page)
@@ -308,9 +382,13 @@ class Hyperliquid(ExchangeClient):
         return Holdings(total, first.money.nearest(said["withdrawable"]), held)
 
 
+def _cancelled(command: Command, said: Any) -> None:
+    status_of(said)
+
+
 def _market(instrument: ExchangeInstrument, listed: dict[str, Any]) -> Market:
     places = int(listed["info"]["szDecimals"])
-    check_step(instrument.symbol, "lot_size", instrument.lot_size, Decimal(1).scaleb(-places), "hyperliquid")
+    check_lot(instrument.symbol, instrument.lot_size, Decimal(1).scaleb(-places), "hyperliquid")
     finest = Decimal(1).scaleb(places - _PRICE_PLACES)
     check_step(instrument.symbol, "tick_size", instrument.tick_size, finest, "hyperliquid")
     rules = Rules(

@@ -66,14 +66,32 @@ def state(status: str) -> tuple[EventKind, Reason, bool]:
     raise Unreadable(f"{status!r} is no status of an order")
 
 
-def only_status(answer: Any) -> dict[str, Any]:
-    """The status of the one order that an action was about. Raises Refused, or Answered where nobody looked at it."""
+def check(answer: Any) -> None:
+    """Raise Refused where a whole action was refused, or Answered where nobody looked at it."""
     if answer.get("status") != "ok":
         text = str(answer.get("response"))
         if _TOO_MANY in text.lower():
             raise Answered(429, 0, text)
         raise Refused(refusal(text))
-    status = answer["response"]["data"]["statuses"][0]
-    if isinstance(status, dict) and "error" in status:
-        raise Refused(refusal(str(status["error"])))
-    return status if isinstance(status, dict) else {}
+
+
+def statuses(answer: Any, count: int) -> Any:
+    """The statuses of an action's orders. Raises Refused, or Answered where nobody looked at it.
+
+    What is wrong with an action before any of its orders is looked at may be said only once.
+    """
+    check(answer)
+    said = answer["response"]["data"]["statuses"]
+    return said * count if len(said) == 1 and "error" in said[0] else said
+
+
+def status_of(said: Any) -> dict[str, Any]:
+    """What is said of one order; a bare word says nothing more. Raises Refused."""
+    if isinstance(said, dict) and "error" in said:
+        raise Refused(refusal(str(said["error"])))
+    return said if isinstance(said, dict) else {}
+
+
+def only_status(answer: Any) -> dict[str, Any]:
+    """The status of the one order that an action was about. Raises Refused, or Answered where nobody looked at it."""
+    return status_of(statuses(answer, 1)[0])

@@ -1,56 +1,44 @@
 """From Hyperliquid's stream messages, as they are on the wire, to events in the inbox."""
 
-from collections import Counter
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
 from typing import Any
 
-from adapters.exchanges.answers import FoundOrder, KnownOrders, OwnTrade
+from adapters.exchanges.answers import FoundOrder, OwnTrade
 from adapters.exchanges.candles import Candle, Candles
-from adapters.exchanges.client_ids import ClientIds
 from adapters.exchanges.hyperliquid.errors import state
-from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market
-from adapters.exchanges.scales import Malformed
-from adapters.exchanges.transport import Unreadable
+from adapters.exchanges.messages import NS_PER_MS, Known, Messages, RecentIds
 from engine.kinds import Aggressor, EventKind, FillFlag
 from engine.reasons import Reason
 
-NS_PER_MS = 1_000_000
 _ORDERS_KEPT = 1 << 12
-_UNREADABLE = (Malformed, Unreadable, IndexError, KeyError, TypeError, ValueError, OverflowError)
 
 
-class HyperliquidMessages:
+@dataclass(slots=True)
+class Change:
+    """An order that is cancelled to be placed anew: what was said of its end, and whether that goes unsaid."""
+
+    end: tuple[dict[str, Any], Market] | None = None
+    hides_end: bool = False
+
+
+class HyperliquidMessages(Messages):
     """Takes messages of all streams of an account. What it cannot read it counts by name, and never raises for it.
 
     `orderless` is given own trades whose order is not known yet, as they are on the wire.
     """
 
-    def __init__(
-        self,
-        account: int,
-        inbox: Inbox,
-        markets: dict[str, Market],
-        ids: ClientIds,
-        orders: KnownOrders,
-        counts: Counter[str],
-        own_trade: Callable[[OwnTrade], None],
-        orderless: Callable[[dict[str, Any]], None],
-    ) -> None:
-        self._account = account
-        self._inbox = inbox
-        self._markets = markets
-        self._ids = ids
-        self._orders = orders
-        self._counts = counts
-        self._own_trade = own_trade
+    def __init__(self, known: Known, orderless: Callable[[dict[str, Any]], object]) -> None:
+        super().__init__(known)
         self._orderless = orderless
         self._candles = Candles(self._put_bar)
         # The best bid and ask of each instrument, for what a market order may cost.
         self.touch_ticks: dict[int, tuple[int, int]] = {}
-        # Orders that are being changed, by the id that will be cancelled for it; and what was said of that meanwhile.
-        self.changing: dict[int, int] = {}
-        self._ended_changing: dict[int, tuple[dict[str, Any], Market]] = {}
+        # What is being changed, by the exchange's id that ends with it; and such ids whose end says nothing.
+        self._changes: dict[int, Change] = {}
+        self._replaced = RecentIds()
         # Trades come on a channel of their own: an order's end is told once its trades are there, by its exchange id.
         self._traded_lots: dict[int, dict[int, int]] = {}
         self._ends: dict[int, tuple[dict[str, Any], Market]] = {}
@@ -78,17 +66,8 @@ class HyperliquidMessages:
         handler = self._handlers.get(name) if isinstance(name, str) else None
         if handler is None:
             return False
-        try:
-            handler(message["data"])
-        except _UNREADABLE:
-            self._counts[f"malformed: {name}"] += 1
+        self._read(name, handler, message["data"])
         return True
-
-    def _market(self, coin: Any) -> Market | None:
-        market = self._markets.get(coin)
-        if market is None:
-            self._counts["unknown instrument"] += 1
-        return market
 
     def _quote(self, data: dict[str, Any]) -> None:
         market = self._market(data["coin"])
@@ -159,6 +138,7 @@ class HyperliquidMessages:
         """An own trade, from a stream or an answer; None where its order is not known. Raises Malformed."""
         if said.get("cloid"):
             order = self._ids.order_of_hyperliquid(said["cloid"])
+            self._orders.check(market.number, int(said["oid"]), order)
         elif order is None:
             order = self._orders.order(market.number, int(said["oid"]))
         if order is None:
@@ -190,8 +170,10 @@ class HyperliquidMessages:
             # A filled order's fills say so; what was replaced by a change goes on under another id.
             if found.kind == EventKind.ORDER_ACCEPTED or newest > found.exchange_order_id:
                 return
-            if self.changing.get(found.order) == found.exchange_order_id:
-                self._ended_changing[found.order] = said, market
+            if found.exchange_order_id in self._replaced:
+                return
+            if found.exchange_order_id in self._changes:
+                self._changes[found.exchange_order_id].end = said, market
                 return
             if self._trades_are_missing(said, market):
                 self._ends[found.exchange_order_id] = said, market
@@ -212,12 +194,18 @@ class HyperliquidMessages:
         traded_lots = sum(self._traded_lots.get(int(row["oid"]), {}).values())
         return market.size.exact(row["origSz"]) - market.size.exact(row["sz"]) > traded_lots
 
-    def changed(self, order: int, is_changed: bool) -> None:
-        """A change has an answer. Where it was refused the old order may have ended all the same."""
-        del self.changing[order]
-        ended = self._ended_changing.pop(order, None)
-        if ended is not None and not is_changed:
-            self._order_update(*ended)
+    @contextmanager
+    def changing(self, exchange_order_id: int) -> Iterator[Change]:
+        """While an order is changed the end of the one before it waits: whether it says anything is known after it."""
+        change = self._changes[exchange_order_id] = Change()
+        try:
+            yield change
+        finally:
+            del self._changes[exchange_order_id]
+            if change.hides_end:
+                self._replaced.add(exchange_order_id)
+            elif change.end is not None:
+                self._order_update(*change.end)
 
     def found(self, market: Market, said: dict[str, Any]) -> FoundOrder:
         """An order and its status, from a stream or an answer. Raises Malformed."""

@@ -131,7 +131,7 @@ class Orders:
         """A trailing stop. Its distance is the rate of the price where it begins, and stays that."""
         try:
             rate_ppm = int(float(parameters.required("callbackRate")) * 10_000)
-        except ValueError:
+        except (ValueError, OverflowError):
             raise missing("callbackRate") from None
         if not 1_000 <= rate_ppm <= 100_000:
             raise BinanceError(-2007, "Invalid callBack rate.")
@@ -281,11 +281,16 @@ def _common(symbol: Symbol, parameters: Parameters, order_type: OrderType, clien
         quantity_lots=0,
         limit_ticks=_price(symbol, parameters.required("price")) if limited else 0,
         time_in_force=_TIMES_IN_FORCE[in_force] if limited else TimeInForce.GTC,
-        expire_ts_ns=int(parameters.required("goodTillDate")) * _MS if in_force == "GTD" else 0,
+        expire_ts_ns=_expiry_ns(parameters) if in_force == "GTD" else 0,
         post_only=limited and in_force == "GTX",
         reduce_only=parameters.flag("reduceOnly"),
         client_id=client_id,
     )
+
+
+def _expiry_ns(parameters: Parameters) -> int:
+    parameters.required("goodTillDate")
+    return parameters.whole("goodTillDate") * _MS
 
 
 def _closing(customer: Customer, request: OrderRequest) -> OrderRequest:

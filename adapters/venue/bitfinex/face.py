@@ -27,9 +27,10 @@ from adapters.venue.server import Streams
 
 HEARTBEAT_S = 15.0
 
+_MANY = "/v2/auth/w/order/multi"
 _ABOUT = {
     "/v2/auth/w/order/submit": Requests.ORDER,
-    "/v2/auth/w/order/multi": Requests.ORDER,
+    _MANY: Requests.ORDER,
     "/v2/auth/w/order/update": Requests.AMEND,
     "/v2/auth/w/order/cancel": Requests.CANCEL,
     "/v2/auth/w/order/cancel/multi": Requests.CANCEL,
@@ -74,6 +75,8 @@ class BitfinexFace:
             return None
         if not request.path.startswith("/v2/auth/"):
             return Requests.MARKET
+        if request.path == _MANY and await _only_cancels(request):
+            return Requests.CANCEL
         return _ABOUT.get(request.path, Requests.QUERY)
 
     def rate_limited(self, retry_after_s: int) -> web.Response:
@@ -194,6 +197,15 @@ class BitfinexFace:
         for session in self._sessions:
             if session.desk is not None and session.desk.customer.name == customer:
                 session.account(notice)
+
+
+async def _only_cancels(request: web.Request) -> bool:
+    """Whether several operations are nothing but cancels."""
+    try:
+        operations = decode(await request.text())["ops"]
+        return all(operation[0].startswith("oc") for operation in operations)
+    except (ValueError, LookupError, TypeError, AttributeError):
+        return False
 
 
 async def _beat(session: Session) -> None:
