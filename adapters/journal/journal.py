@@ -21,6 +21,7 @@ from adapters.journal.blocks import (
     seal_block,
 )
 from adapters.journal.documents import Document, decode_document, encode_document, hash_word
+from adapters.journal.older import upcast_manifest, version_of
 from adapters.journal.port import (
     DIGEST_BYTES,
     FORMAT_VERSION,
@@ -48,6 +49,7 @@ from adapters.journal.sealed import (
     unseal,
 )
 from adapters.journal.spans import Gathering, span_change
+from adapters.version import VERSION
 from engine.records import DECISION_BYTES, EVENT, EVENT_BYTES
 
 NONE: Mapping[int, Document] = MappingProxyType({})
@@ -83,9 +85,20 @@ def read_manifest(store: Store) -> tuple[Manifest, bytes]:
             version = msgspec.msgpack.decode(payload, type=_FormatVersion).format_version
             if version != FORMAT_VERSION:
                 raise UserError(f"{store.name}: the journal has format {version}, expected format {FORMAT_VERSION}")
-            return msgspec.msgpack.decode(payload, type=Manifest), bytes(value[:DIGEST_BYTES])
+            manifest = msgspec.convert(upcast_manifest(msgspec.msgpack.decode(payload)), Manifest)
+            _check_version(store, manifest)
+            return manifest, bytes(value[:DIGEST_BYTES])
         except (Malformed, msgspec.MsgspecError) as damage:
             raise JournalDamaged(f"{store.name}: manifest: {damage}; nothing can be read") from damage
+
+
+def _check_version(store: Store, manifest: Manifest) -> None:
+    """What a later version means by its records is not known here."""
+    begun, own = version_of(manifest.engine_version), tuple(map(int, VERSION.split(".")))
+    if begun is not None and begun > own:
+        raise UserError(
+            f"{store.name}: the journal was begun by version {'.'.join(map(str, begun))}, expected {VERSION} or earlier"
+        )
 
 
 def read_head(view: View) -> Head:
