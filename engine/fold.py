@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from engine.adopting import adopt_order
 from engine.brackets.following import (
     entered_lots,
     on_brackets_due,
@@ -29,6 +30,7 @@ from engine.breakers.watching import (
     on_request_failed,
     on_timer,
 )
+from engine.decisions import alert
 from engine.definitions import (
     change_setting,
     define_account,
@@ -43,11 +45,12 @@ from engine.intents.targets import rebalance, rebalance_all
 from engine.jit import inner_kernel, overlay, shared_kernel
 from engine.kinds import EventKind, FundingBasis
 from engine.market import on_bar, on_mark_price, on_quote, on_trade
-from engine.orders import NOT_BOOKED, find_order, on_fill, on_no_answer, on_order_report
+from engine.orders import NOT_BOOKED, find_order, is_booked, on_fill, on_no_answer, on_order_report, remember_booked
 from engine.portfolio import PPB, apply_funding, move_cash
 from engine.reasons import Reason
 from engine.records import (
     ACCOUNT_DEFINITION,
+    ADOPTION,
     BALANCE,
     BAR,
     CASH,
@@ -57,6 +60,7 @@ from engine.records import (
     INSTRUMENT,
     INSTRUMENT_TERMS,
     MARK_PRICE,
+    NOTICE,
     OPERATOR,
     ORDER_REPORT,
     ORDER_REQUEST,
@@ -67,6 +71,8 @@ from engine.records import (
     STRATEGY_DEFINITION,
     TRADE,
 )
+
+_NOTICES_END = np.int64(800)
 
 
 @shared_kernel
@@ -182,6 +188,11 @@ def _on_funding(state: Any, funding: Any, number: Any) -> Any:
         return np.int64(Reason.VALUE_INVALID)
     if not -PPB <= funding.rate_ppb <= PPB:
         return np.int64(Reason.VALUE_INVALID)
+    if funding.basis == FundingBasis.AMOUNT:
+        # An exchange is asked again for what it has paid, and a stream may say it too.
+        if is_booked(state, funding.payment_id, number, np.int64(0)):
+            return np.int64(Reason.NONE)
+        remember_booked(state, funding.payment_id, number, np.int64(0))
     apply_funding(state, funding, number)
     return np.int64(Reason.NONE)
 
@@ -283,6 +294,15 @@ def _on_reported(state: Any, event: Any, outbox: Any) -> Any:
         report = overlay(event, POSITION_REPORT)
         state.positions[account, number].reported_lots = report.quantity_lots
         on_position_reported(state, outbox, report)
+    elif kind == EventKind.ORDER_ADOPTED:
+        if _instrument_is_unknown(state, np.int64(event.instrument)):
+            return np.int64(Reason.INSTRUMENT_UNKNOWN)
+        return np.int64(adopt_order(state, overlay(event, ADOPTION), outbox))
+    elif kind == EventKind.NOTICE:
+        notice = overlay(event, NOTICE)
+        if not Reason.FEE_CURRENCY_UNKNOWN <= notice.reason < _NOTICES_END:
+            return np.int64(Reason.VALUE_INVALID)
+        alert(state, outbox, np.int64(event.instrument), np.int64(0), notice.order, notice.reason, notice.observed)
     else:
         return np.int64(Reason.EVENT_KIND_UNKNOWN)
     return np.int64(Reason.NONE)

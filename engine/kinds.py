@@ -35,6 +35,8 @@ class EventKind(IntEnum):
     BALANCE_REPORTED = 50
     POSITION_REPORTED = 51
     CASH_MOVED = 52
+    ORDER_ADOPTED = 53
+    NOTICE = 54
 
 
 class DecisionKind(IntEnum):

@@ -100,7 +100,7 @@ def find_order(state: Any, order: Any) -> Any:
 
 
 @inner_kernel
-def _index_order(state: Any, order: Any, slot: Any) -> None:
+def index_order(state: Any, order: Any, slot: Any) -> None:
     mask = len(state.order_slots) - 1
     place = _home(state, order)
     while state.order_slots[place] != 0:
@@ -109,7 +109,7 @@ def _index_order(state: Any, order: Any, slot: Any) -> None:
 
 
 @inner_kernel
-def _forget_order(state: Any, order: Any) -> None:
+def forget_order(state: Any, order: Any) -> None:
     """Take an order out of the index; what had to go past its place moves back (linear probing)."""
     mask = len(state.order_slots) - 1
     hole = _home(state, order)
@@ -133,7 +133,7 @@ def has_free_slot(state: Any) -> Any:
 
 
 @inner_kernel
-def _take_slot(state: Any) -> Any:
+def take_slot(state: Any) -> Any:
     """A slot never used, else the one that has been closed the longest."""
     capacity = len(state.orders)
     if state.slots_used < capacity:
@@ -143,7 +143,7 @@ def _take_slot(state: Any) -> Any:
     slot = state.free_slots[state.free_head]
     state.free_head = (state.free_head + 1) % capacity
     state.free_count -= 1
-    _forget_order(state, state.orders[slot - 1].order)
+    forget_order(state, state.orders[slot - 1].order)
     return slot
 
 
@@ -174,7 +174,7 @@ def _unlink(state: Any, order: Any) -> None:
 
 
 @inner_kernel
-def _change_open_lots(state: Any, order: Any, delta_lots: Any) -> None:
+def change_open_lots(state: Any, order: Any, delta_lots: Any) -> None:
     """Count lots as on their way, or as those of legs, which wait beside a position."""
     position = state.positions[order.account, order.instrument]
     if order.order_role >= OrderRole.STOP:
@@ -229,7 +229,7 @@ def open_order(state: Any, command: Any, role: Any, bracket_slot: Any, leg: Any)
 
     It is PENDING, or HELD where the engine keeps it until its price comes.
     """
-    slot = _take_slot(state)
+    slot = take_slot(state)
     state.orders_placed += 1
     order = state.orders[slot - 1]
     order.order = state.orders_placed
@@ -247,6 +247,16 @@ def open_order(state: Any, command: Any, role: Any, bracket_slot: Any, leg: Any)
     order.trigger_ticks = command.trigger_ticks
     order.trail_ticks = command.trail_ticks
     order.expire_ts_ns = command.expire_ts_ns
+    enter_order(state, slot, role, bracket_slot, leg)
+    command.order = order.order
+    state.strategies[order.strategy].orders += 1
+    return slot
+
+
+@inner_kernel
+def enter_order(state: Any, slot: Any, role: Any, bracket_slot: Any, leg: Any) -> None:
+    """Make an order out of a row of the table that has its number, status and terms: one without fills, open."""
+    order = state.orders[slot - 1]
     order.filled_lots = 0
     order.exchange_order_id = 0
     order.fills = 0
@@ -264,14 +274,10 @@ def open_order(state: Any, command: Any, role: Any, bracket_slot: Any, leg: Any)
     order.cancel_asked = 0
     order.exiting_lots = 0
     ask_as_it_is(order)
-    command.order = order.order
-    _index_order(state, order.order, slot)
+    index_order(state, order.order, slot)
     _link(state, order, slot)
-    _change_open_lots(state, order, order.quantity_lots)
-    strategy = state.strategies[order.strategy]
-    strategy.orders += 1
-    strategy.orders_open += 1
-    return slot
+    change_open_lots(state, order, order.quantity_lots)
+    state.strategies[order.strategy].orders_open += 1
 
 
 @inner_kernel
@@ -297,7 +303,7 @@ def _close(state: Any, order: Any, slot: Any) -> None:
     _unlink(state, order)
     left = order.quantity_lots - order.filled_lots
     if left > 0:
-        _change_open_lots(state, order, -left)
+        change_open_lots(state, order, -left)
     capacity = len(state.orders)
     state.free_slots[(state.free_head + state.free_count) % capacity] = slot
     state.free_count += 1
@@ -310,8 +316,11 @@ def _bucket(trade_id: Any, instrument: Any) -> Any:
 
 
 @inner_kernel
-def _is_booked(state: Any, trade_id: Any, instrument: Any, side: Any) -> Any:
-    """Whether this side of this trade of this instrument is already booked; id 0 is no id."""
+def is_booked(state: Any, trade_id: Any, instrument: Any, side: Any) -> Any:
+    """Whether this side of this trade of this instrument is already booked; id 0 is no id.
+
+    Payments of funding are among them, with side 0.
+    """
     if trade_id == 0:
         return False
     bucket = _bucket(trade_id, instrument)
@@ -323,7 +332,7 @@ def _is_booked(state: Any, trade_id: Any, instrument: Any, side: Any) -> Any:
 
 
 @inner_kernel
-def _remember_trade(state: Any, trade_id: Any, instrument: Any, side: Any) -> None:
+def remember_booked(state: Any, trade_id: Any, instrument: Any, side: Any) -> None:
     if trade_id == 0:
         return
     bucket = _bucket(trade_id, instrument)
@@ -347,7 +356,7 @@ def on_fill(state: Any, fill: Any) -> Any:
     flags = np.int64(fill.fill_flags)
     side = np.int64(-1) if flags & FillFlag.SELL else np.int64(1)
     fee_in_base = (flags & FillFlag.FEE_IN_BASE) != 0
-    if _is_booked(state, fill.trade_id, instrument, side):
+    if is_booked(state, fill.trade_id, instrument, side):
         state.fills_duplicate += 1
         return NOT_BOOKED
     slot = find_order(state, fill.order)
@@ -355,7 +364,7 @@ def on_fill(state: Any, fill: Any) -> Any:
     if not (fits and (slot == 0 or _order_has_room(state.orders[slot - 1]))):
         set_fault(state, Reason.MONEY_OVERFLOW)
         return NOT_BOOKED
-    _remember_trade(state, fill.trade_id, instrument, side)
+    remember_booked(state, fill.trade_id, instrument, side)
     state.fills += 1
     if slot == 0:
         state.fills_orphan += 1
@@ -383,7 +392,7 @@ def _fill_order(state: Any, fill: Any, slot: Any, unit: Any) -> None:
     if fill.quantity_lots > left:
         state.fills_excess += 1
     if is_open(before):
-        _change_open_lots(state, order, -min(fill.quantity_lots, left))
+        change_open_lots(state, order, -min(fill.quantity_lots, left))
     order.filled_lots += fill.quantity_lots
     order.filled_units += fill.quantity_lots * fill.price_ticks * unit
     order.fills += 1
@@ -434,7 +443,7 @@ def on_order_report(state: Any, report: Any) -> Any:
 @inner_kernel
 def amend_held(state: Any, order: Any, quantity_lots: Any, limit_ticks: Any, trigger_ticks: Any) -> None:
     """Change an order that the engine holds: it is done at once."""
-    _change_open_lots(state, order, quantity_lots - order.quantity_lots)
+    change_open_lots(state, order, quantity_lots - order.quantity_lots)
     order.quantity_lots = quantity_lots
     order.limit_ticks = limit_ticks
     order.trigger_ticks = trigger_ticks
@@ -454,7 +463,7 @@ def _amend(state: Any, slot: Any, report: Any) -> None:
     if not open_lots_fit(state.positions[order.account, order.instrument], order.side, delta_lots):
         set_fault(state, Reason.MONEY_OVERFLOW)
         return
-    _change_open_lots(state, order, delta_lots)
+    change_open_lots(state, order, delta_lots)
     order.quantity_lots = report.quantity_lots
     if report.price_ticks > 0:
         if order.limit_ticks > 0 or order.order_type == OrderType.LIMIT:

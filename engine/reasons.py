@@ -140,6 +140,12 @@ class Reason(IntEnum):
     RISK_BY_VOLATILITY = 601
     RISK_BY_LOSING_STREAK = 602
 
+    # 700..799: what an exchange has that the tape cannot have as it is
+    FEE_CURRENCY_UNKNOWN = 700
+    QUANTITY_OFF_LOT = 701
+    ORDER_FOREIGN = 702
+    ORDER_TAKEN_OVER = 703
+
 
 # Codes of 0.1.0 that were never given; their numbers stay taken.
 RETIRED = {205: "SIGNAL_EXPIRED", 210: "SHORT_NOT_ALLOWED"}

@@ -65,7 +65,8 @@ QUOTE = _reported("reserved", _words("bid_ticks", "ask_ticks", "bid_lots", "ask_
 TRADE = _reported("aggressor", _words("price_ticks", "quantity_lots", "trade_id"))
 BAR = _reported("reserved", _words("open_ticks", "high_ticks", "low_ticks", "close_ticks", "volume_lots"))
 MARK_PRICE = _reported("reserved", _words("mark_ticks", "index_ticks"))
-FUNDING = _reported("basis", _words("rate_ppb", "mark_ticks", "amount_units"))
+# `payment_id` is the exchange's, of an amount: what has one is booked once.
+FUNDING = _reported("basis", _words("rate_ppb", "mark_ticks", "amount_units", "payment_id"))
 
 # Strategies and time. `source` of a signal is the strategy's number.
 SIGNAL = _stated(
@@ -119,6 +120,11 @@ CONNECTION = _reported("stream", _words("reason", "gap_started_ns"))
 BALANCE = _reported("reserved", _words("total_units", "available_units"))
 POSITION_REPORT = _reported("reserved", _words("quantity_lots", "entry_ticks", "mark_ticks", "unrealized_units"))
 CASH = _stated("reserved", _words("amount_units"))
+# An order as the exchange has it that the engine did not know to be open. `source` is its OrderFlags; quantity and what
+# is filled of it are whole, those of trades since `ts_exchange_ns`.
+ADOPTION = _reported("order_type", _words("order", "quantity_lots", "filled_lots", "limit_ticks", "trigger_ticks"))
+# What a client found at the exchange and a person should hear of; `reason` is one of 700..799.
+NOTICE = _reported("reserved", _words("reason", "order", "observed"))
 
 OVERLAYS: dict[EventKind, np.dtype[Any]] = {
     EventKind.QUOTE: QUOTE,
@@ -150,6 +156,8 @@ OVERLAYS: dict[EventKind, np.dtype[Any]] = {
     EventKind.BALANCE_REPORTED: BALANCE,
     EventKind.POSITION_REPORTED: POSITION_REPORT,
     EventKind.CASH_MOVED: CASH,
+    EventKind.ORDER_ADOPTED: ADOPTION,
+    EventKind.NOTICE: NOTICE,
 }
 
 

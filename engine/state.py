@@ -63,7 +63,8 @@ def _i8(*names: str) -> list[Any]:
     return [(name, "<i8") for name in names]
 
 
-# A fill that is already booked: a trade has one buyer and one seller, so with the side its id is one fill.
+# A fill that is already booked: a trade has one buyer and one seller, so with the side its id is one fill. A payment
+# of funding has no side.
 TRADE_SEEN = record(_i8("trade_id", "instrument", "side"))
 
 ACCOUNT = record(

@@ -87,14 +87,15 @@ def change_document(change: Change) -> Document:
 def told_rules(change: Change, zones: Sequence[str], accounts: Sequence[int]) -> list[Rule]:
     """What a change tells where windows were in `zones`; both of these are by instrument."""
     moved = [
-        _offset(number, accounts[number], zone_offset_ns(zone, change.at_ns))
+        offset_rule(number, accounts[number], zone_offset_ns(zone, change.at_ns))
         for number, zone in enumerate(change.zones)
         if zone != zones[number]
     ]
     return [*change.settings, *moved]
 
 
-def _offset(instrument: int, account: int, offset_ns: int) -> Rule:
+def offset_rule(instrument: int, account: int, offset_ns: int) -> Rule:
+    """The distance of an instrument's zone from UTC."""
     return Rule(_ZONE_OFFSET, offset_ns, account=account, instrument=instrument)
 
 
@@ -161,7 +162,7 @@ class _Schedule:
         self._told_ns = max(self._told_ns, end_ns)
         for ts_ns, zone, offset_ns in moments:
             told = [
-                _offset(number, self._accounts[number], offset_ns)
+                offset_rule(number, self._accounts[number], offset_ns)
                 for number, other in enumerate(self._zones)
                 if other == zone
             ]

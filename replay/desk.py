@@ -154,13 +154,7 @@ class Desk:
             raise Refused("setting_refused", str(error)) from None
         rules = told_rules(change, zones, self._accounts)
         document = ConfigurationDocument(text=change_text(change, author, request.reason), format="toml")
-        for place, rule in enumerate(rules):
-            numbers = {"source": rule.strategy, "instrument": rule.instrument, "account": rule.account}
-            words = rule.setting, rule.value, rule.row, 0, 0
-            if place == 0:
-                self._inbox.put_stated(EventKind.CONFIGURATION_CHANGED, document, words=words, **numbers)
-            else:
-                self._inbox.put(EventKind.CONFIGURATION_CHANGED, words=words, **numbers)
+        self._inbox.put_rules(rules, document)
         self.in_force = following
         return _asked(document, len(rules))
 

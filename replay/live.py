@@ -19,9 +19,11 @@ import numpy as np
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.port import Command, Exchange, OrderQuestion
 from adapters.journal import Document, JournalWriter
+from adapters.operating.endpoints import LOCAL
 from engine.kinds import DecisionKind, EventKind, OrderStatus
 from engine.reasons import Reason
 from engine.records import CONNECTION, EVENT, EVENT_BYTES, ORDER_REPORT
+from replay.announced import Announced
 from replay.batches import in_batches
 from replay.crash_points import CrashPoints
 from replay.live_session import Bytes, LiveSession
@@ -40,6 +42,7 @@ _ASK_AGAIN_S = (0.5, 1.0, 2.0, 5.0)
 # Exchanges' clocks are not ours: own trades are asked for from so long before the tape's end.
 _TRADES_OVERLAP_NS = 60_000_000_000
 _LAST_ANSWERS_WITHIN_S = 5.0
+_NS_PER_MS = 1_000_000
 
 assert EVENT.fields is not None and EVENT.fields["ts_ns"][1] == 0
 _TS_BYTES = 8
@@ -79,7 +82,9 @@ class Daemon:
     # The first events of a new tape, made from what the exchanges answered; None where a tape goes on.
     opening: Opening | None = None
     operations: Operations | None = None
+    announced: Announced | None = None
     metrics_port: int | None = None
+    metrics_host: str = LOCAL
     points: CrashPoints = field(default_factory=CrashPoints)
     ready: bool = False
     # How many there have been.
@@ -125,13 +130,19 @@ class Daemon:
         try:
             if self.operations is not None:
                 self.session.written = self.operations.written
-                await self.operations.open(self.metrics_port)
+                await self.operations.open(self.metrics_port, self.metrics_host)
             for exchange in self.exchanges.values():
                 await self._unless_stopped(exchange.open())
             # What is there now stays. Python would look through all of it now and then, for some tenths of a second.
             gc.freeze()
             await self._reconcile_first()
-            tasks = self._tell_time(), self._ask_again(), self._ask_after_gaps(), self._reconcile()
+            tasks = (
+                self._tell_time(),
+                self._tell_changes(),
+                self._ask_again(),
+                self._ask_after_gaps(),
+                self._reconcile(),
+            )
             helpers += [asyncio.create_task(task) for task in tasks]
             for helper in helpers:
                 helper.add_done_callback(lambda _: self.inbox.wake())
@@ -191,7 +202,8 @@ class Daemon:
             return
         self.points.reach("after_questions")
         events, documents = self.inbox.take(len(self.inbox))
-        kept = np.flatnonzero(events.view(EVENT)["kind"] > EventKind.ORDER_REQUESTED)
+        kinds = events.view(EVENT)["kind"]
+        kept = np.flatnonzero((kinds > EventKind.ORDER_REQUESTED) | (kinds == EventKind.FUNDING))
         evidence = np.ascontiguousarray(events.view(EVENT)[kept]).view(np.uint8)
         if self.opening is not None:
             opening, named = self.opening(evidence)
@@ -201,6 +213,8 @@ class Daemon:
         self._waiting += self.session.take(evidence, said)
         # What the answers left to be done is done now, and not at the next price.
         self._mark(EventKind.CONNECTION_RESTORED)
+        if self.announced is not None:
+            self.announced.tell_due(self.inbox.now_ns())
         self._tell_timer()
         self._waiting += self.session.take(*self.inbox.take(len(self.inbox)))
         if self.sends:
@@ -405,7 +419,7 @@ class Daemon:
         request = exchange.send(commands[0]) if len(commands) == 1 else exchange.send_all(commands)
         task = asyncio.create_task(self._send(commands, request))
         self._requests.add(task)
-        task.add_done_callback(self._forget_request)
+        task.add_done_callback(lambda done: self._forget_request(done, request))
         for command in commands:
             self._note_sent(command)
 
@@ -430,8 +444,10 @@ class Daemon:
         for _ in commands:
             self.points.reach("after_send")
 
-    def _forget_request(self, task: "asyncio.Task[None]") -> None:
+    def _forget_request(self, task: "asyncio.Task[None]", request: Coroutine[Any, Any, None]) -> None:
         self._requests.discard(task)
+        # It was never begun where its task was cancelled at once.
+        request.close()
         if not task.cancelled() and (failure := task.exception()) is not None:
             self._fail(failure)
 
@@ -452,6 +468,15 @@ class Daemon:
     def _tell_timer(self) -> None:
         number = self.inbox.now_ns() // self.timer_interval_ns
         self.inbox.put(EventKind.TIMER, words=(number, number * self.timer_interval_ns, 0, 0, 0))
+
+    async def _tell_changes(self) -> None:
+        """Rules that change at their time; a clock that is set anew is looked at as often as timers are told."""
+        while self.announced is not None:
+            now_ns = self.inbox.now_ns()
+            due_ns = min(self.announced.next_due_ns(now_ns), now_ns + self.timer_interval_ns)
+            if not await self._pause(max(due_ns - now_ns, _NS_PER_MS) / 1e9):
+                return
+            self.announced.tell_due(self.inbox.now_ns())
 
     def _mark(self, kind: EventKind) -> None:
         """A beginning or an end of being connected, for all accounts."""

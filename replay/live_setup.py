@@ -2,6 +2,7 @@
 
 import secrets
 import time
+from collections import Counter
 from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import asdict, replace
@@ -11,7 +12,7 @@ from pathlib import Path
 import numpy as np
 from blake3 import blake3
 
-from adapters.configuration import Configuration, RulesInForce
+from adapters.configuration import Change, Configuration, RulesInForce
 from adapters.configuration.live_section import ConnectionSection, LiveSection
 from adapters.errors import UserError
 from adapters.exchanges.client_ids import ClientIds
@@ -23,8 +24,9 @@ from adapters.journal.lmdb_environment import DATA_FILE
 from adapters.version import engine_version, layout_name
 from engine.entry import engine_for
 from engine.kinds import EventKind
-from engine.records import BALANCE, EVENT, EVENT_BYTES
+from engine.records import BALANCE, EVENT, EVENT_BYTES, FUNDING
 from engine.state import DEFAULT_LIMITS, Limits, state_layout
+from replay.announced import Announced, still_to_come
 from replay.crash_points import from_environment
 from replay.desk import in_force_on_tape
 from replay.live import Daemon
@@ -71,14 +73,14 @@ def open_daemon(
     """
     live = live_of(configuration)
     check_capacities(configuration, limits)
-    began_ns = clock_ns()
     session = _session(configuration, sending, limits)
     session.warm_up()
-    recovered, in_force = Recovered(0, 0, 0, 0), configuration.in_force
+    began_ns = clock_ns()
+    recovered, in_force, changes = Recovered(0, 0, 0, 0), configuration.in_force, still_to_come(configuration)
     if (folder / DATA_FILE).exists():
         # First the right to write it: what is gone through is the end, and not another daemon's tape.
         writer = opened.enter_context(append_journal(folder, durability))
-        began_ns, recovered, in_force = _come_back(configuration, folder, sending, session, limits)
+        began_ns, recovered, in_force, changes = _come_back(configuration, folder, sending, session, limits)
     else:
         manifest = _manifest(configuration, sending, limits, began_ns)
         writer = opened.enter_context(create_journal(folder, manifest, durability))
@@ -86,6 +88,7 @@ def open_daemon(
     inbox = Inbox(clock_ns, foreign_since_ns=began_ns)
     inbox.latest_ts_ns = recovered.last_ts_ns
     ids = ClientIds(writer.manifest.journal_id)
+    operations = Operations(folder, configuration, in_force, inbox, lambda: session.engine.view(session.state))
     daemon = Daemon(
         session=session,
         journal=writer,
@@ -101,8 +104,10 @@ def open_daemon(
         sends=sending is Sending.LIVE,
         began_ts_ns=began_ns,
         opening=_opening(configuration, began_ns, sending) if recovered.events == 0 else None,
-        operations=Operations(folder, configuration, in_force, inbox, lambda: session.engine.view(session.state)),
+        operations=operations,
+        announced=Announced(changes, configuration, operations.desk, inbox, lambda: session.engine.view(session.state)),
         metrics_port=live.metrics_port,
+        metrics_host=live.metrics_host,
         points=from_environment(),
     )
     return daemon, recovered
@@ -117,8 +122,8 @@ def _session(configuration: Configuration, sending: Sending, limits: Limits) -> 
 
 def _come_back(
     configuration: Configuration, folder: Path, sending: Sending, session: LiveSession, limits: Limits
-) -> tuple[int, Recovered, RulesInForce]:
-    """When the tape began, what going through it came to, and which rules were in force at its end."""
+) -> tuple[int, Recovered, RulesInForce, list[Change]]:
+    """When the tape began, what going through it came to, the rules in force at its end, the changes to come."""
     with read_journal(folder) as reader:
         manifest = reader.manifest
         if manifest.mode != sending.value:
@@ -135,7 +140,8 @@ def _come_back(
                 f"{folder}: was begun by engine {manifest.engine_version}, whose state has other fields than that of "
                 f"this engine {engine_version()}; begin a new journal"
             )
-        return manifest.created_ns, session.recover(reader), in_force_on_tape(reader, configuration.in_force)
+        recovered, in_force = session.recover(reader), in_force_on_tape(reader, configuration.in_force)
+        return manifest.created_ns, recovered, in_force, still_to_come(configuration, reader, recovered.last_ts_ns)
 
 
 def _configuration_hash(configuration: Configuration) -> str:
@@ -184,6 +190,9 @@ def connections(configuration: Configuration, live: LiveSection, ids: ClientIds,
                 ids=ids,
                 # Whoever sends nothing has no orders to be cancelled: they would be another daemon's.
                 dead_man_switch_ns=section.dead_man_switch_ns if sending is Sending.LIVE else None,
+                fee_rates=section.fee_rates,
+                adopts_unknown=live.unknown_orders == "adopt",
+                cancels_foreign=live.foreign_orders == "cancel",
             )
         )
     return found
@@ -207,14 +216,27 @@ def _opening(
     def opening(evidence: Bytes) -> tuple[Bytes, Mapping[int, Document]]:
         if sending is not Sending.LIVE:
             return opening_events(configuration, began_ns)
-        balances = _balances(evidence)
+        balances, paid = _balances(evidence), _payments(evidence)
         accounts = tuple(
-            replace(account, balance_units=balances.get(account.number, account.balance_units))
+            replace(account, balance_units=balances.get(account.number, account.balance_units) - paid[account.number])
             for account in configuration.accounts
         )
         return opening_events(replace(configuration, accounts=accounts), began_ns)
 
     return opening
+
+
+def _payments(evidence: Bytes) -> Counter[int]:
+    """Funding since the tape began, each payment once: the balances have it, and it is booked after the opening."""
+    rows = evidence.view(FUNDING)
+    paid: Counter[int] = Counter()
+    seen = set()
+    for row in rows[rows["kind"] == EventKind.FUNDING]:
+        payment = int(row["instrument"]), int(row["payment_id"])
+        if payment not in seen:
+            paid[int(row["account"])] += int(row["amount_units"])
+        seen.add(payment)
+    return paid
 
 
 def _balances(evidence: Bytes) -> dict[int, int]:

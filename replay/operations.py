@@ -12,7 +12,7 @@ from numpy.typing import NDArray
 
 from adapters.configuration import Configuration, RulesInForce
 from adapters.exchanges.inbox import Inbox
-from adapters.operating.endpoints import Endpoints
+from adapters.operating.endpoints import LOCAL, Endpoints
 from adapters.operating.health import Health
 from adapters.operating.metrics import Metrics
 from adapters.operating.socket import ControlSocket
@@ -53,13 +53,13 @@ class Operations:
         self._control = ControlSocket(folder, self.desk.handle)
         self._endpoints = Endpoints(self.metrics.registry, lambda: self._looked_at().not_ready())
 
-    async def open(self, metrics_port: int | None) -> int | None:
+    async def open(self, metrics_port: int | None, metrics_host: str = LOCAL) -> int | None:
         """Listen to operators, and to machines where there is a port (0: of the system's choice); returns that.
 
         Raises UserError.
         """
         await self._control.open()
-        return None if metrics_port is None else await self._endpoints.open(port=metrics_port)
+        return None if metrics_port is None else await self._endpoints.open(metrics_host, metrics_port)
 
     def ready(self) -> None:
         """The exchanges are connected, and what they answered is on the tape."""

@@ -32,6 +32,8 @@ Bytes = NDArray[np.uint8]
 class EngineStopped(TapefoldError):
     """The engine met something that it must not trade past; the tape up to it is kept."""
 
+    exit_code = 5
+
 
 @dataclass(frozen=True, slots=True)
 class Outcome:

@@ -25,6 +25,8 @@ Bytes = NDArray[np.uint8]
 
 # What a configuration may say of limits and sizes.
 _LIMITS = ("risk", "sizing", "bracket", "breakers")
+# What a restart learns of the time before, or makes of it.
+_LEARNED = [int(EventKind.SIGNAL), int(EventKind.FUNDING)]
 
 
 @dataclass(slots=True)
@@ -163,7 +165,7 @@ def _profit(state: Any, number: int) -> int:
 def _stopped(rows: NDArray[Any], before: bool) -> bool:
     """Whether the daemon has said that it ends, and nothing but answers came after that."""
     ends = (rows["kind"] == EventKind.CONNECTION_LOST) & (rows["stream"] == 0) & (rows["reason"] == 0)
-    goes_on = (rows["kind"] <= EventKind.TIMER) & (rows["kind"] != EventKind.SIGNAL)
+    goes_on = (rows["kind"] <= EventKind.TIMER) & ~np.isin(rows["kind"], _LEARNED)
     last_end, last_on = (np.flatnonzero(which)[-1] if np.any(which) else -1 for which in (ends, goes_on))
     return bool(last_end > last_on) if last_end >= 0 or last_on >= 0 else before
 

@@ -1,11 +1,12 @@
 """The section of live trading: which account is at which exchange, and how keys are found."""
 
+from collections.abc import Mapping
 from typing import Annotated, Literal
 from urllib.parse import urlsplit
 
 from pydantic import AfterValidator, BeforeValidator, Field
 
-from adapters.configuration.fields import Section, Span, Text
+from adapters.configuration.fields import Positive, Section, Span, Text
 from adapters.configuration.values import parse_duration
 
 ExchangeName = Literal["binanceusdm", "bitfinex", "hyperliquid"]
@@ -50,7 +51,8 @@ class ConnectionSection(Section):
     which is what Bitfinex has, and None never.
 
     Keys come from the environment (`keys_env` names the prefix: PREFIX_KEY, PREFIX_SECRET, PREFIX_WALLET) or from a
-    TOML file that nobody else can read (`keys_file` with key, secret, wallet).
+    TOML file that nobody else can read (`keys_file` with key, secret, wallet). `fee_rates` is what one of another
+    currency is worth in the account's, for fees that are paid in it.
     """
 
     account: Text
@@ -60,6 +62,7 @@ class ConnectionSection(Section):
     keys_file: Text | None = None
     streams: Annotated[tuple[StreamName, ...], Field(min_length=1)] = ("quotes", "trades")
     dead_man_switch_ns: Switch | None = Field(default=None, alias="dead_man_switch")
+    fee_rates: Mapping[str, Positive] = Field(default_factory=dict)
 
     @property
     def fitting_switch(self) -> str:
@@ -70,8 +73,14 @@ class ConnectionSection(Section):
 
 
 class LiveSection(Section):
-    """How the daemon trades. A `metrics_port` of 0 is chosen by the system; without one there are no metrics."""
+    """How the daemon trades. A `metrics_port` of 0 is chosen by the system; without one there are no metrics.
+
+    `unknown_orders` are open ones of this tape that the engine does not know to be open, `foreign_orders` all others.
+    """
 
     connections: Annotated[tuple[ConnectionSection, ...], Field(min_length=1)]
     reconcile_interval_ns: Span = Field(default=60 * _SECOND_NS, alias="reconcile_interval")
     metrics_port: Port | None = None
+    metrics_host: Text = "127.0.0.1"
+    unknown_orders: Literal["cancel", "adopt"] = "cancel"
+    foreign_orders: Literal["leave", "cancel"] = "leave"

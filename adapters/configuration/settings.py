@@ -56,15 +56,23 @@ def change_text(change: Change, author: str, reason: str) -> str:
 
 
 def after_text(in_force: RulesInForce, text: str) -> RulesInForce:
-    """What is in force after the change of `change_text`. Raises UserError where it does not fit any more."""
+    """What is in force after a change that the tape has. Raises UserError where it does not fit any more."""
+    try:
+        return after_change(in_force, text)[0]
+    except UserError as error:
+        raise UserError(f"a change that the tape recorded does not fit the configuration: {error}") from None
+
+
+def after_change(in_force: RulesInForce, text: str) -> tuple[RulesInForce, Change]:
+    """What is in force after a change as TOML, and what it tells then. Raises UserError where it does not fit."""
     try:
         keys = tomllib.loads(text, parse_float=Decimal)
         section = ChangeSection.model_validate({name: keys[name] for name in ("at", "set", "unset") if name in keys})
-        return in_force.after(section)[0]
+        return in_force.after(section)
     except ValidationError as error:
         location, message = first_problem(error)
     except tomllib.TOMLDecodeError as error:
         location, message = (), str(error)
     except Problem as problem:
         location, message = problem.location, str(problem)
-    raise UserError(f"a change that the tape recorded does not fit the configuration: {key_text(location)}: {message}")
+    raise UserError(f"{key_text(location)}: {message}")

@@ -21,12 +21,31 @@ class OwnTrade(NamedTuple):
     ts_ns: int
 
 
+class Payment(NamedTuple):
+    """Funding as the exchange booked it, below zero where it was paid; `payment_id` is its own of the instrument."""
+
+    instrument: int
+    payment_id: int
+    amount_units: int
+    ts_ns: int
+
+
+class Terms(NamedTuple):
+    """What an order is for whom it is new: an OrderType, OrderFlags, and when it was placed there."""
+
+    order_type: int
+    order_flags: int
+    trigger_ticks: int
+    placed_ns: int
+
+
 class FoundOrder(NamedTuple):
     """What an exchange says of an order now; `order` is 0 where it is not of this tape, and then it has no terms here.
 
     `kind` is how it is put on the tape: a filled one was accepted, and amended to what it was filled with.
     `filled_lots` is None where the exchange does not say it and the order's trades have to. `price_ticks` is its
-    limit, or its trigger where it has no limit; 0 where it has neither or where the market moves it.
+    limit, or its trigger where it has no limit; 0 where it has neither or where the market moves it. `terms` are those
+    of an order of this tape.
     """
 
     order: int
@@ -40,6 +59,7 @@ class FoundOrder(NamedTuple):
     price_ticks: int = 0
     filled_lots: int | None = None
     is_conditional: bool = False
+    terms: Terms | None = None
 
 
 class Amended(NamedTuple):
@@ -71,10 +91,12 @@ class Holdings:
 class Answers:
     """Everything that `ask` puts, collected first so that it is put together or not at all.
 
-    `filled_lots` is of each order.
+    `filled_lots` is of each order. `adopted` are open orders of this tape that nobody asked about.
     """
 
     trades: list[OwnTrade]
+    payments: list[Payment]
+    adopted: list[FoundOrder]
     orders: list[FoundOrder]
     filled_lots: dict[int, int]
     holdings: Holdings

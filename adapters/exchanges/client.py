@@ -20,13 +20,15 @@ from adapters.exchanges.answers import (
     Holdings,
     KnownOrders,
     OwnTrade,
+    Payment,
     Refused,
     ToldTrades,
     WrongId,
 )
 from adapters.exchanges.inbox import Inbox
-from adapters.exchanges.markets import Market
+from adapters.exchanges.markets import WITH_LIMIT, Market
 from adapters.exchanges.messages import Known
+from adapters.exchanges.oddities import Oddities
 from adapters.exchanges.order_trades import OrderTrades, WholeQuantities
 from adapters.exchanges.port import Command, Connection, OrderQuestion
 from adapters.exchanges.questions import OVERLAP_NS, answers_of
@@ -44,6 +46,7 @@ _READS_MOST = 4
 _READ_BACKOFF_S = 0.25
 _READ_WAIT_MOST_S = 30.0
 _OPEN_TIMEOUT_S = 60.0
+_PAYMENTS_EVERY_NS = 300 * _NS_PER_S
 
 Answer = TypeVar("Answer")
 
@@ -67,7 +70,12 @@ class ExchangeClient(ABC):
         self.clock_ns = clock_ns
         seed = zlib.crc32(f"{connection.ids.journal_id} {connection.account}".encode())
         self.streams = Streams(inbox, connection.account, seed)
+        self.oddities = Oddities(connection.account, inbox, self.counts, connection.fee_rates)
         self._last_trade_ns = 0
+        # Until when payments are known of, and when they were asked for last; 0 is never.
+        self._payments_known_ns = 0
+        self._payments_asked_ns = 0
+        self._payments_expected = True
         self.orders = KnownOrders(self.ids_change)
         self._told_trades = ToldTrades()
         self.order_trades = OrderTrades()
@@ -136,11 +144,15 @@ class ExchangeClient(ABC):
 
     @abstractmethod
     async def cancel_found(self, market: Market, found: FoundOrder) -> None:
-        """Cancel an order that the engine does not know of."""
+        """Cancel an order that the engine does not know of, or that is not of this tape."""
 
     @abstractmethod
     async def trades_since(self, since_ns: int) -> list[OwnTrade]:
         """Own trades of all instruments, oldest first."""
+
+    @abstractmethod
+    async def payments_since(self, since_ns: int) -> list[Payment]:
+        """Funding of all instruments since a time."""
 
     @abstractmethod
     async def holdings(self) -> Holdings:
@@ -215,7 +227,17 @@ class ExchangeClient(ABC):
 
     def known(self, markets: dict[str, Market]) -> Known:
         """What the reader of messages has to know; the markets are by the exchange's ids."""
-        return Known(self.account, self.inbox, markets, self.connection.ids, self.orders, self.counts, self.own_trade)
+        return Known(
+            self.account,
+            self.inbox,
+            markets,
+            self.connection.ids,
+            self.orders,
+            self.counts,
+            self.own_trade,
+            self.oddities,
+            lambda: self.in_background(self.book_payments()),
+        )
 
     async def trades_from(self, from_ns: int) -> list[OwnTrade]:
         """Own trades since a time of our clock, and orders' fills up to now. The exchange's clock may be behind."""
@@ -223,6 +245,24 @@ class ExchangeClient(ABC):
         trades = await self.trades_since(from_ns - OVERLAP_NS)
         self.order_trades.take(trades, from_ns, asked_ns)
         return trades
+
+    async def payments_now_and_then(self, from_ns: int) -> list[Payment]:
+        """Funding since a time: not at every question, because orders wait while a long list is paid for."""
+        if not self._payments_expected and self.clock_ns() - self._payments_known_ns < _PAYMENTS_EVERY_NS:
+            return []
+        return await self.payments_from(from_ns)
+
+    async def payments_from(self, from_ns: int) -> list[Payment]:
+        """Funding since a time of our clock, or since the last time that it was told where that is longer ago."""
+        self._payments_asked_ns = self.clock_ns()
+        return await self.payments_since(min(from_ns, self._payments_known_ns or from_ns) - OVERLAP_NS)
+
+    async def book_payments(self) -> None:
+        """A stream says that funding was paid, but not all of it: ask what is, and again with the next question."""
+        try:
+            self._put_payments(await self.payments_from(self.clock_ns()))
+        finally:
+            self._payments_expected = True
 
     def own_trade(self, trade: OwnTrade) -> None:
         """An own trade from a stream."""
@@ -234,6 +274,7 @@ class ExchangeClient(ABC):
         attempt = self.streams.attempt(Stream.PRIVATE)
         trades: list[OwnTrade] = []
         if self.streams.is_back(Stream.PRIVATE):
+            self._payments_expected = True
             try:
                 trades = await self.trades_since(self._last_trade_ns - OVERLAP_NS)
             except Exception as error:
@@ -343,12 +384,41 @@ class ExchangeClient(ABC):
         for trade in answers.trades:
             self._last_trade_ns = max(self._last_trade_ns, trade.ts_ns)
             self._put_trade(trade)
+        self._put_payments(answers.payments)
+        for order in answers.adopted:
+            self._put_adopted(order, answers.filled_lots[order.order])
         for order in answers.orders:
             self._put_found(order, answers.filled_lots[order.order])
         holdings = answers.holdings
         self.inbox.balance(self.account, holdings.total_units, holdings.available_units)
         for instrument in self.markets:
             self.inbox.position(self.account, instrument, *holdings.positions.get(instrument, Held(0)))
+
+    def _put_payments(self, payments: Sequence[Payment]) -> None:
+        for payment in payments:
+            self.inbox.payment(self.account, *payment)
+        # Only now: a question that has no answer in the end has told nothing.
+        if self._payments_known_ns != self._payments_asked_ns:
+            self._payments_known_ns = self._payments_asked_ns
+            self._payments_expected = False
+
+    def _put_adopted(self, found: FoundOrder, filled_lots: int) -> None:
+        terms = found.terms
+        assert terms is not None, "it is an order of this tape"
+        self.inbox.adopted(
+            self.account,
+            found.instrument,
+            found.order,
+            terms.order_type,
+            terms.order_flags,
+            filled_lots + found.left_lots,
+            filled_lots,
+            found.price_ticks if terms.order_type in WITH_LIMIT else 0,
+            terms.trigger_ticks,
+            terms.placed_ns - OVERLAP_NS,
+        )
+        who = self.account, found.instrument, found.order, found.exchange_order_id
+        self.inbox.order_report(EventKind.ORDER_ACCEPTED, *who, ts_exchange_ns=found.ts_ns)
 
     def _put_found(self, found: FoundOrder, filled_lots: int) -> None:
         """What an order is, and its terms where it is open or filled."""

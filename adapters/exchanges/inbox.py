@@ -2,13 +2,14 @@
 
 import asyncio
 import struct
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 import numpy as np
 from numpy.typing import NDArray
 
+from adapters.configuration import Rule
 from adapters.journal import Document, document_hash
-from engine.kinds import EventKind, FillFlag, RequestFailure
+from engine.kinds import EventKind, FillFlag, FundingBasis, RequestFailure
 from engine.reasons import Reason
 from engine.records import EVENT, EVENT_BYTES
 
@@ -25,7 +26,8 @@ class Inbox:
     """A growing buffer of event records. One thread, the event loop's, puts and takes.
 
     Times of arrival never go back: where the clock does, the time before it counts on. Trades of orders that are not
-    of this tape from before `foreign_since_ns` (by the exchange's clock) are not the tape's: they are only counted.
+    of this tape, and payments, from before `foreign_since_ns` (by the exchange's clock) are not the tape's: trades are
+    only counted.
     """
 
     def __init__(self, clock_ns: Callable[[], int], foreign_since_ns: int = 0) -> None:
@@ -112,6 +114,16 @@ class Inbox:
         self._documents[self._count] = document
         self.put(kind, byte, source, instrument, account, words, document_hash(document))
 
+    def put_rules(self, rules: Sequence[Rule], document: Document | None = None) -> None:
+        """Rules that change, one event each; the first has the document, if there is one."""
+        for place, rule in enumerate(rules):
+            numbers = {"source": rule.strategy, "instrument": rule.instrument, "account": rule.account}
+            words = rule.setting, rule.value, rule.row, 0, 0
+            if place == 0 and document is not None:
+                self.put_stated(EventKind.CONFIGURATION_CHANGED, document, words=words, **numbers)
+            else:
+                self.put(EventKind.CONFIGURATION_CHANGED, words=words, **numbers)
+
     def quote(
         self,
         instrument: int,
@@ -174,6 +186,33 @@ class Inbox:
             return
         words = order, trade_id, price_ticks, quantity_lots, fee
         self.put(EventKind.ORDER_FILLED, flags, 0, instrument, account, words, ts_exchange_ns)
+
+    def payment(self, account: int, instrument: int, payment_id: int, amount_units: int, ts_exchange_ns: int) -> None:
+        """Funding that the exchange has booked. It may be told long afterwards: its time says nothing of the clocks."""
+        if ts_exchange_ns >= self.foreign_since_ns:
+            words = 0, 0, amount_units, payment_id, 0
+            self.put(EventKind.FUNDING, FundingBasis.AMOUNT, instrument=instrument, account=account, words=words)
+
+    def adopted(
+        self,
+        account: int,
+        instrument: int,
+        order: int,
+        order_type: int,
+        order_flags: int,
+        quantity_lots: int,
+        filled_lots: int,
+        limit_ticks: int,
+        trigger_ticks: int,
+        filled_since_ns: int,
+    ) -> None:
+        """An open order of this tape that the engine may not know to be open."""
+        words = order, quantity_lots, filled_lots, limit_ticks, trigger_ticks
+        self.put(EventKind.ORDER_ADOPTED, order_type, order_flags, instrument, account, words, filled_since_ns)
+
+    def notice(self, account: int, instrument: int, reason: Reason, order: int = 0, observed: int = 0) -> None:
+        """What a person should hear of."""
+        self.put(EventKind.NOTICE, instrument=instrument, account=account, words=(int(reason), order, observed, 0, 0))
 
     def request_failed(
         self,

@@ -9,7 +9,7 @@ from adapters.exchanges.scales import INT64_MAX, Scale
 from engine.kinds import OrderFlag, OrderType
 from engine.reasons import Reason
 
-_WITH_LIMIT = frozenset((OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT))
+WITH_LIMIT = frozenset((OrderType.LIMIT, OrderType.STOP_LIMIT, OrderType.TAKE_PROFIT_LIMIT))
 # Orders that wait for a price before they are in the book.
 CONDITIONAL = frozenset(
     (
@@ -74,7 +74,7 @@ class Market:
         rules = self.rules
         if command.quantity_lots < max(rules.quantity_min_lots, 1):
             return Reason.EXCHANGE_QUANTITY_BELOW_MINIMUM
-        at_market = command.order_type not in _WITH_LIMIT
+        at_market = command.order_type not in WITH_LIMIT
         most = min(rules.quantity_max_lots, rules.market_quantity_max_lots if at_market else INT64_MAX)
         if command.quantity_lots > most:
             return Reason.EXCHANGE_QUANTITY_ABOVE_MAXIMUM

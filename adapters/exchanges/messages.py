@@ -9,6 +9,7 @@ from adapters.exchanges.answers import KnownOrders, OwnTrade, WrongId
 from adapters.exchanges.client_ids import ClientIds
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market
+from adapters.exchanges.oddities import Oddities
 from adapters.exchanges.scales import Malformed
 from adapters.exchanges.transport import Unreadable
 
@@ -21,7 +22,7 @@ _UNREADABLE = (Malformed, Unreadable, AttributeError, LookupError, TypeError, Va
 class Known:
     """What a client and the reader of its messages both know; `markets` are by the exchange's own ids.
 
-    `own_trade` is given the trades that are read.
+    `own_trade` is given the trades that are read; `funding_paid` is called where funding is said to be paid.
     """
 
     account: int
@@ -31,6 +32,8 @@ class Known:
     orders: KnownOrders
     counts: Counter[str]
     own_trade: Callable[[OwnTrade], None]
+    oddities: Oddities
+    funding_paid: Callable[[], object]
 
 
 class RecentIds:
@@ -61,6 +64,8 @@ class Messages:
         self._orders = known.orders
         self._counts = known.counts
         self._own_trade = known.own_trade
+        self._oddities = known.oddities
+        self._funding_paid = known.funding_paid
 
     def _read(self, name: object, handler: Callable[[Any], None], message: Any) -> None:
         """Have a message handled."""

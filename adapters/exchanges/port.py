@@ -4,7 +4,7 @@ A client never raises for what an exchange or the network does: a request that f
 `UserError` from `open` only, for what a person has to put right (keys, symbols, terms that differ).
 """
 
-from collections.abc import Coroutine, Sequence
+from collections.abc import Coroutine, Mapping, Sequence
 from dataclasses import dataclass, field
 from decimal import Decimal
 from typing import Any, NamedTuple, Protocol
@@ -42,7 +42,9 @@ class Connection:
 
     `endpoint` is the address of a local venue, empty for the exchange itself.
 
-    `streams` are of quotes, trades, bars (of one minute), marks.
+    `streams` are of quotes, trades, bars (of one minute), marks. `fee_rates` is what a unit of other currencies, in
+    which fees are paid, is worth in that of the account. Open orders of this tape that the engine does not know to be
+    open are cancelled, or else adopted; those of others are left alone, or else cancelled.
     """
 
     account: int
@@ -54,6 +56,9 @@ class Connection:
     ids: ClientIds
     # The exchange cancels all orders after so long without a sign of life; 0 when the own stream ends, None never.
     dead_man_switch_ns: int | None = None
+    fee_rates: Mapping[str, Decimal] = field(default_factory=dict)
+    adopts_unknown: bool = False
+    cancels_foreign: bool = False
 
     @property
     def has_keys(self) -> bool:
@@ -116,16 +121,18 @@ class Exchange(Protocol):
         requests as the exchange has for them. Each order has an outcome of its own."""
 
     async def ask(self, orders: Sequence[OrderQuestion], since_ns: int) -> bool:
-        """Ask what became of orders, for own trades since a time, open orders, balances and positions.
+        """Ask what became of orders, for own trades and funding since a time, open orders, balances and positions.
 
-        Puts, all of them together and in this order: fills (ORDER_FILLED); for each order asked about what it is
-        (ORDER_ACCEPTED and then ORDER_AMENDED with the terms that it has there: an amendment may have been lost or
-        not; ORDER_AMENDED alone for one that is filled, an exchange may have cut a reduce-only order to what was
-        left; ORDER_CANCELED, ORDER_EXPIRED, ORDER_REJECTED; one that the exchange has never seen is
+        Puts, all of them together and in this order: fills (ORDER_FILLED); payments (FUNDING); open orders that the
+        engine did not ask about, where they are to be adopted (ORDER_ADOPTED, ORDER_ACCEPTED); for each order asked
+        about what it is (ORDER_ACCEPTED and then ORDER_AMENDED with the terms that it has there: an amendment may
+        have been lost or not; ORDER_AMENDED alone for one that is filled, an exchange may have cut a reduce-only
+        order to what was left; ORDER_CANCELED, ORDER_EXPIRED, ORDER_REJECTED; one that the exchange has never seen is
         rejected with EXCHANGE_ORDER_UNKNOWN, but only once a request under way could not arrive any more);
-        BALANCE_REPORTED; POSITION_REPORTED of every instrument. Open orders with a client id of this tape that
-        the engine did not ask about are cancelled; foreign ones are left alone and counted. False where a question
-        has no answer (its REQUEST_FAILED is put, nothing else). Without keys there is nothing to ask: True.
+        BALANCE_REPORTED; POSITION_REPORTED of every instrument. Open orders with a client id of this tape that the
+        engine did not ask about are cancelled where they are not adopted; foreign ones are told of (NOTICE), and left
+        alone unless they are to be cancelled. False where a question has no answer (its REQUEST_FAILED is put,
+        nothing else). Without keys there is nothing to ask: True.
         """
 
     async def stand_down(self) -> bool:

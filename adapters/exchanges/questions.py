@@ -2,6 +2,7 @@
 
 import asyncio
 from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import TYPE_CHECKING
 
 from adapters.exchanges.answers import Answers, FoundOrder, OwnTrade, Refused
@@ -22,20 +23,22 @@ _READ_AGAIN_S = 0.2
 
 
 async def answers_of(client: "ExchangeClient", orders: Sequence[OrderQuestion], since_ns: int) -> Answers:
-    """All answers, or the error of the first question that has none. Cancels strays on the way."""
+    """All answers, or the error of the first question that has none. Strays are seen to on the way."""
     for question in orders:
         client.order_trades.began(question.order, question.placed_ts_ns)
     for _ in range(_READINGS_MOST):
         # Orders first, trades after them: what filled an order that is found filled is then among the trades.
-        found = await _find_all(client, orders)
-        trades = await client.trades_from(min([since_ns, *_from_times(client, orders, found)]))
+        found, adopted = await _find_all(client, orders)
+        from_times = [*_from_times(client, orders, found), *_adopted_from_times(client, adopted)]
+        trades = await client.trades_from(min([since_ns, *from_times]))
+        everything = found | adopted
         filled_lots = {
             order.order: client.order_trades.filled_lots(order.order)
             if order.filled_lots is None
             else order.filled_lots
-            for order in found.values()
+            for order in everything.values()
         }
-        if await _is_of_one_moment(client, found, filled_lots):
+        if await _is_of_one_moment(client, everything, filled_lots):
             break
         await asyncio.sleep(_READ_AGAIN_S)
     else:
@@ -45,19 +48,25 @@ async def answers_of(client: "ExchangeClient", orders: Sequence[OrderQuestion], 
         if not order.is_open:
             client.order_trades.forget(order.order)
     found_orders = [found[question.order] for question in orders]
-    return Answers(trades, found_orders, filled_lots, await client.read(client.holdings))
+    # The balance comes last: it has all payments.
+    payments = await client.payments_now_and_then(since_ns)
+    holdings = await client.read(client.holdings)
+    return Answers(trades, payments, list(adopted.values()), found_orders, filled_lots, holdings)
 
 
-async def _find_all(client: "ExchangeClient", orders: Sequence[OrderQuestion]) -> dict[int, FoundOrder]:
-    """What each order is that is asked about."""
+async def _find_all(
+    client: "ExchangeClient", orders: Sequence[OrderQuestion]
+) -> tuple[dict[int, FoundOrder], dict[int, FoundOrder]]:
+    """What each order is that is asked about; and those that are to be adopted."""
     everything = await _all_open(client)
     asked = {question.order for question in orders}
-    await _cancel_strays(client, everything, asked)
+    adopted = await _see_to_strays(client, everything, asked)
+    await _see_to_foreign_ones(client, everything)
     found = {order.order: order for order in everything if order.order in asked}
     for question in orders:
         if question.order not in found:
             found[question.order] = await _find_one(client, question)
-    return found
+    return found, {order.order: order for order in adopted}
 
 
 def _from_times(
@@ -69,6 +78,15 @@ def _from_times(
             yield question.placed_ts_ns
         elif found[question.order].filled_lots is None:
             yield client.order_trades.known_until_ns(question.order)
+
+
+def _adopted_from_times(client: "ExchangeClient", adopted: dict[int, FoundOrder]) -> Iterator[int]:
+    """From when on the trades of adopted orders are needed."""
+    for order in adopted.values():
+        assert order.terms is not None, "it is an order of this tape"
+        client.order_trades.began(order.order, order.terms.placed_ns - OVERLAP_NS)
+        if order.filled_lots is None:
+            yield client.order_trades.known_until_ns(order.order)
 
 
 async def _is_of_one_moment(
@@ -104,15 +122,32 @@ async def _all_open(client: "ExchangeClient") -> list[FoundOrder]:
     return everything
 
 
-async def _cancel_strays(client: "ExchangeClient", everything: list[FoundOrder], asked: set[int]) -> None:
-    """Cancel orders of this tape that the engine does not know to be open; not what is sent in the meantime."""
+async def _see_to_strays(client: "ExchangeClient", everything: list[FoundOrder], asked: set[int]) -> list[FoundOrder]:
+    """Orders of this tape that the engine does not know to be open, but for what is sent in the meantime.
+
+    They are cancelled; where they are to be adopted they are returned.
+    """
+    strays = [order for order in everything if order.order and order.order not in asked | client.sent_while_asking]
+    if client.connection.adopts_unknown:
+        return strays
+    for order in strays:
+        client.counts["strays cancelled"] += 1
+        await _cancel(client, order)
+    return []
+
+
+async def _see_to_foreign_ones(client: "ExchangeClient", everything: list[FoundOrder]) -> None:
     for order in everything:
-        if order.order and order.order not in asked and order.order not in client.sent_while_asking:
-            client.counts["strays cancelled"] += 1
-            try:
-                await client.cancel_found(client.markets[order.instrument], order)
-            except Refused:
-                continue
+        if order.order == 0:
+            client.oddities.foreign_order(client.markets[order.instrument], order.exchange_order_id)
+            if client.connection.cancels_foreign:
+                client.counts["foreign orders cancelled"] += 1
+                await _cancel(client, order)
+
+
+async def _cancel(client: "ExchangeClient", order: FoundOrder) -> None:
+    with suppress(Refused):
+        await client.cancel_found(client.markets[order.instrument], order)
 
 
 async def _find_one(client: "ExchangeClient", question: OrderQuestion) -> FoundOrder:

@@ -53,8 +53,9 @@ def layout_of_engine(engine_version: str) -> str:
 
 
 def _with_state_layout(written: Json) -> Json:
-    """The first manifests did not name the layout of the state."""
-    return {"state_layout": layout_of_engine(str(written.get("engine_version", "")))} | written
+    """The first manifests did not name the fields of the state."""
+    named = written.get("state_layout") or layout_of_engine(str(written.get("engine_version", "")))
+    return written | {"state_layout": named}
 
 
 def _cancels_without_terms(rows: Rows) -> None:

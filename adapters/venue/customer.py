@@ -31,6 +31,7 @@ from engine.state import Limits
 LIMITS = Limits(accounts=8, instruments=128, orders=4096)
 CLOSED_ORDERS_KEPT = 20_000
 TRADES_KEPT = 100_000
+PAYMENTS_KEPT = 5_000
 
 _PPM = 1_000_000
 _COMMAND_FIELDS = (
@@ -79,6 +80,7 @@ class Customer:
         self._closed: deque[int] = deque()
         self._by_client_id: dict[str, VenueOrder] = {}
         self._trades: deque[OwnTrade] = deque(maxlen=TRADES_KEPT)
+        self._payments: deque[FundingUpdate] = deque(maxlen=PAYMENTS_KEPT)
         self._command = np.zeros(COMMAND.itemsize, np.uint8)
         self._command_row = self._command.view(COMMAND)
         self._rejection = Reason.NONE
@@ -133,12 +135,14 @@ class Customer:
             self._take(report)
 
     def funding(self, row: Bytes, instrument: int, now_ns: int) -> None:
-        """A funding record reaches it: what it pays is told."""
+        """A funding record reaches it: what it pays is told, and kept to be asked for."""
         self.market(row)
         account = self.instruments[instrument].account
         amount = self._wallet_change(account)
         if amount:
-            self._tell(FundingUpdate(self.name, account, instrument, amount, now_ns))
+            paid = FundingUpdate(self.name, account, instrument, amount, now_ns, next(self._order_numbers))
+            self._payments.append(paid)
+            self._tell(paid)
 
     def order(self, number: int) -> VenueOrder | None:
         return self._orders.get(number)
@@ -164,6 +168,10 @@ class Customer:
             if instrument is None or trade.order.request.instrument == instrument:
                 found.append(trade)
         return found[::-1]
+
+    def payments(self, since_ns: int = 0) -> list[FundingUpdate]:
+        """Funding from a time on, oldest first."""
+        return [paid for paid in self._payments if paid.ts_ns >= since_ns]
 
     def position(self, instrument: int) -> Position:
         held = self._exchange.record.positions[instrument]

@@ -112,13 +112,14 @@ class OrderUpdate(NamedTuple):
 
 
 class FundingUpdate(NamedTuple):
-    """An account has received funding on a position, or paid it where the amount is below zero."""
+    """An account has received funding on a position, or paid it where the amount is below zero; `number` is its id."""
 
     customer: str
     account: int
     instrument: int
     amount_units: int
     ts_ns: int
+    number: int
 
 
 class Position(NamedTuple):

@@ -71,8 +71,9 @@ class Client:
         streams: frozenset[str] = STREAMS,
         keys: Keys | None = None,
         journal: str = JOURNAL,
-        dead_man_switch_ns: int | None = None,
+        **terms: Any,
     ) -> None:
+        """`terms` are those of a `Connection` that are not always said."""
         venue = place.venue
         self.inbox = Inbox(time.time_ns)
         self.ids = ClientIds(journal)
@@ -92,9 +93,7 @@ class Client:
             )
             for number, one in enumerate(venue.core.instruments)
         ]
-        connection = Connection(
-            ACCOUNT, venue.exchange, keys, venue.address, instruments, streams, self.ids, dead_man_switch_ns
-        )
+        connection = Connection(ACCOUNT, venue.exchange, keys, venue.address, instruments, streams, self.ids, **terms)
         self.exchange: ExchangeClient = connect(connection, self.inbox)  # type: ignore[assignment]
         self.events: list[Any] = []
 

@@ -16,6 +16,7 @@ from adapters.exchanges.hyperliquid import HyperliquidMessages
 from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.markets import Market, Rules
 from adapters.exchanges.messages import Known
+from adapters.exchanges.oddities import Oddities
 from adapters.exchanges.port import ExchangeInstrument
 from engine.kinds import EventKind, FillFlag
 from engine.records import EVENT, OVERLAYS
@@ -55,7 +56,10 @@ class Reader:
         self.markets = AnyMarkets("USDC" if exchange == "hyperliquid" else "USDT")
         self.orders = KnownOrders()
         self.orderless: list[Any] = []
-        known = Known(ACCOUNT, self.inbox, self.markets, IDS, self.orders, self.counts, self._own_trade)
+        oddities = Oddities(ACCOUNT, self.inbox, self.counts, {})
+        known = Known(
+            ACCOUNT, self.inbox, self.markets, IDS, self.orders, self.counts, self._own_trade, oddities, lambda: None
+        )
         self.messages: Any = {
             "binance": lambda: BinanceMessages(known),
             "bitfinex": lambda: BitfinexMessages(known),

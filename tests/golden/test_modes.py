@@ -55,7 +55,8 @@ def folded_elsewhere(tmp_path: Path, *tapes: np.ndarray, **variables: str) -> di
 
 def test_the_tape_has_something_of_everything(tape: np.ndarray) -> None:
     kinds, counts = np.unique(tape.view(EVENT)["kind"], return_counts=True)
-    assert set(EventKind) <= set(kinds.tolist())
+    # What only exchanges are asked for came later; the tapes of `tests.twin` have it.
+    assert set(EventKind) - {EventKind.ORDER_ADOPTED, EventKind.NOTICE} <= set(kinds.tolist())
     assert counts.sum() == EVENTS
     machine = Machine()
     decided = machine.fold(tape).view(COMMAND)["kind"]

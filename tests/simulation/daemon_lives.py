@@ -15,7 +15,7 @@ from adapters.exchanges.port import Command, Connection
 from adapters.journal import check, read_journal
 from adapters.venue.core import VenueCore
 from engine.kinds import EventKind, OrderStatus
-from engine.records import QUOTE
+from engine.records import FUNDING, QUOTE
 from replay.crash_points import CrashPoints
 from replay.live import Daemon
 from replay.live_setup import Sending, open_daemon
@@ -73,6 +73,7 @@ keys_env = "TEST"
 
 _SETTLE_LOOPS = 250
 _QUIET_LOOPS = 8
+_FUNDING_EVERY_TICKS = 5
 
 
 class Killed(BaseException):
@@ -94,6 +95,7 @@ class World:
         self.core = VenueCore(self.configuration, self.clock_ns)
         self.customer = self.core.customers[0]
         self.placed_ids: list[str] = []
+        self.ticks = 0
 
     def clock_ns(self) -> int:
         self.now_ns += 1_000_000
@@ -106,6 +108,15 @@ class World:
         quote.kind, quote.bid_ticks, quote.ask_ticks = EventKind.QUOTE, self.price_ticks, self.price_ticks + 1
         # Little is shown, so that orders are filled in parts.
         quote.bid_lots, quote.ask_lots = self.random.randint(1, 12), self.random.randint(1, 12)
+        self.core.apply(row)
+        self.ticks += 1
+        if self.ticks % _FUNDING_EVERY_TICKS == 0:
+            self.pay_funding()
+
+    def pay_funding(self) -> None:
+        """What is held is paid for, by whoever is long."""
+        row = np.zeros(64, np.uint8)
+        row.view(FUNDING)[0].kind, row.view(FUNDING)[0].rate_ppb = EventKind.FUNDING, 123_457
         self.core.apply(row)
 
 
@@ -161,6 +172,7 @@ class Life:
         world = self.world
         exchange = DirectExchange(world.core, world.customer, connection.ids, inbox)
         exchange.placed_ids = world.placed_ids
+        exchange.adopts_unknown = connection.adopts_unknown
         if self.faults:
             exchange.fate = self._fate
         return exchange
@@ -206,7 +218,7 @@ def differences(world: World, daemon: Daemon) -> list[str]:
     customer = world.customer
     position, account = state.positions[0, 0], state.accounts[0]
     held = customer.position(0)
-    cash = int(account["deposits_units"]) + int(account["realized_units"]) - int(account["fees_units"])
+    cash = int(account["deposits_units"] + account["realized_units"] - account["fees_units"] + account["funding_units"])
     open_ones = state.orders[are_open(state.orders)]
     at_exchange = open_ones[open_ones["status"] != OrderStatus.HELD]
     exchange = next(iter(daemon.exchanges.values()))
@@ -219,6 +231,7 @@ def differences(world: World, daemon: Daemon) -> list[str]:
         # A fill that was learned of late is booked after later ones: what is realized and what is cost may part
         # otherwise, the two together not.
         "cash": (cash - int(position["cost_units"]), customer.balance(0).wallet_units - held.cost_units),
+        "funding": (int(account["funding_units"]), sum(paid.amount_units for paid in customer.payments())),
         "fills": (int(state.fills), len(customer.trades())),
         "orders": (ours, theirs),
         "without an answer": (on_its_way, set()),

@@ -10,8 +10,8 @@ from adapters.venue.customer import Customer
 from adapters.venue.market import MarketUpdate, Quote
 from adapters.venue.orders import (
     Duplicate,
+    FundingUpdate,
     OrderRequest,
-    OrderUpdate,
     OwnTrade,
     Placed,
     PrivateUpdate,
@@ -43,6 +43,7 @@ class DirectExchange:
         self.core, self.customer, self.ids, self.inbox, self.account = core, customer, ids, inbox, account
         self.fate: Fate = lambda command: ARRIVES_AND_ANSWERS
         self.deaf = False
+        self.adopts_unknown = False
         self.placed_ids: list[str] = []
 
     async def open(self) -> None:
@@ -79,6 +80,8 @@ class DirectExchange:
         self.core.pass_time()
         for trade in self.customer.trades(since_ns=since_ns):
             self._fill(trade)
+        for paid in self.customer.payments(since_ns=since_ns):
+            self._payment(paid)
         asked = {question.order: question for question in orders}
         known = {self.ids.order_of_binance(order.client_id): order for order in self.customer.orders()}
         for number, question in asked.items():
@@ -95,7 +98,10 @@ class DirectExchange:
                 self._report(kind, number, question.instrument, order.reason)
         for number, order in known.items():
             if number and order.is_open and number not in asked:
-                self.core.cancel(self.customer, order.number)
+                if self.adopts_unknown:
+                    self._adopt(number, order)
+                else:
+                    self.core.cancel(self.customer, order.number)
         balance = self.customer.balance(self.account)
         self.inbox.balance(self.account, balance.wallet_units, balance.available_units)
         for instrument in self.core.instruments:
@@ -141,8 +147,33 @@ class DirectExchange:
             trade.ts_ns,
         )
 
+    def _adopt(self, number: int, order: VenueOrder) -> None:
+        request = order.request
+        flags = (OrderFlag.SELL if request.side == Side.SELL else 0) | (
+            OrderFlag.REDUCE_ONLY if request.reduce_only else 0
+        )
+        self.inbox.adopted(
+            self.account,
+            request.instrument,
+            number,
+            request.order_type,
+            flags,
+            order.quantity_lots,
+            order.filled_lots,
+            order.limit_ticks,
+            order.trigger_ticks,
+            order.created_ns,
+        )
+        self._tell_terms(EventKind.ORDER_ACCEPTED, number, order)
+
+    def _payment(self, paid: FundingUpdate) -> None:
+        self.inbox.payment(self.account, paid.instrument, paid.number, paid.amount_units, paid.ts_ns)
+
     def _on_private(self, update: PrivateUpdate) -> None:
-        if self.deaf or update.customer != self.customer.name or not isinstance(update, OrderUpdate):
+        if self.deaf or update.customer != self.customer.name:
+            return
+        if isinstance(update, FundingUpdate):
+            self._payment(update)
             return
         if update.trade is not None:
             self._fill(update.trade)

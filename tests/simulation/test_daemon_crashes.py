@@ -30,7 +30,7 @@ def test_a_life_without_trouble(tmp_path: Path) -> None:
     world = World(tmp_path / "j", seed=1)
     life = Life(world, ticks=200, settles=True).live()
     assert life.daemon is not None and not life.killed
-    assert len(world.customer.trades()) > 20
+    assert len(world.customer.trades()) > 20 and len(world.customer.payments()) > 5
     agree(world, life.daemon)
     the_tape_is_sound(world.folder, life.daemon)
 

@@ -33,6 +33,7 @@ from replay.session import EngineStopped
 from tests.golden.strategies.scripted import ENTRY, script
 from tests.simulation.daemon_lives import TEXT, Life, World, agree
 from tests.simulation.direct_exchange import DirectExchange
+from tests.support import ROOT
 
 Use = Callable[[Daemon], Awaitable[None]]
 BUY, SELL = Signal(0, Action.BUY), Signal(0, Action.SELL)
@@ -267,8 +268,11 @@ def test_a_fault_of_the_engine_stops_it_and_is_the_last_on_its_tape(world: World
         daemon.inbox.put(EventKind.FUNDING, FundingBasis.AMOUNT, words=(0, 0, 2**61, 0, 0))
         await trade(world, 100)
 
-    with pytest.raises(EngineStopped, match=f"{Reason.MONEY_OVERFLOW.name}; its tape is kept"):
+    with pytest.raises(EngineStopped, match=f"{Reason.MONEY_OVERFLOW.name}; its tape is kept") as stopped:
         lived(world, use)
+    unit = (ROOT / "deploy" / "tapefold@.service").read_text()
+    (left_alone,) = [line.partition("=")[2].split() for line in unit.splitlines() if line.startswith("RestartPrevent")]
+    assert str(stopped.value.exit_code) in left_alone and "1" not in left_alone
     events = np.concatenate(sound_tape(world.folder))
     assert events["kind"][-1] == EventKind.FUNDING
     with pytest.raises(EngineStopped, match=f"the engine stopped at event {len(events)}: {Reason.MONEY_OVERFLOW.name}"):

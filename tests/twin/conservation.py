@@ -82,6 +82,9 @@ class Watch:
         check(reading, index_too=bool(placed))
         state = reading.state
         self.placed += len(placed)
+        if event["kind"] == EventKind.ORDER_ADOPTED:
+            # It has a number already, and those before it are taken.
+            self.placed = max(self.placed, int(state.orders_placed))
         assert self.placed == int(state.orders_placed), "an order without a command"
         self._check_money(event, reading)
         before, self.trading_state = self.trading_state, int(state.trading_state)

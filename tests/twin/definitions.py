@@ -177,6 +177,12 @@ class Definitions(Hooks):
         elif kind == EventKind.BALANCE_REPORTED:
             account.reported_total_units = event["total_units"]
             account.reported_available_units = event["available_units"]
+        elif kind == EventKind.NOTICE:
+            require(700 <= event["reason"] < 800, Reason.VALUE_INVALID)
+            self.alert(event["instrument"], 0, event["order"], event["reason"], event["observed"])
+        elif kind == EventKind.ORDER_ADOPTED:
+            require(event["instrument"] in self.instruments, Reason.INSTRUMENT_UNKNOWN)
+            self.on_order_adopted(event)
         else:
             require(event["instrument"] in self.instruments, Reason.INSTRUMENT_UNKNOWN)
             self.ledger.position(event["account"], event["instrument"]).reported_lots = event["quantity_lots"]

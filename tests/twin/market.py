@@ -1,8 +1,8 @@
 """Market data and order reports in the twin: what is booked, and who is told of it then."""
 
-from engine.kinds import EventKind, FillFlag, FundingBasis, OrderStatus, OrderType
+from engine.kinds import EventKind, FillFlag, FundingBasis, OrderFlag, OrderRole, OrderStatus, OrderType, TimeInForce
 from engine.reasons import Reason
-from tests.twin.base import Event, Instrument, Refused, require
+from tests.twin.base import LOTS_MAX, Event, Instrument, Refused, require
 from tests.twin.hooks import Hooks
 from tests.twin.orders import Order
 
@@ -72,6 +72,10 @@ class Market(Hooks):
         require(abs(funding["rate_ppb"]) <= 10**9, Reason.VALUE_INVALID)
         number = funding["instrument"]
         if by_amount:
+            payment = (number, -1, funding.get("payment_id", 0))
+            if payment[2] and payment in self.trades:
+                return
+            self.trades.add(payment)
             self.ledger.pay_funding(funding["account"], number, funding["amount_units"])
             return
         held = any(n == number and position.quantity_lots for (_, n), position in self.ledger.positions.items())
@@ -97,6 +101,48 @@ class Market(Hooks):
             if order.bracket is not None and event["kind"] != EventKind.CANCEL_REJECTED:
                 self.on_order_changed(order, 0, 0)
         self.on_order_reported(event, order)
+
+    def on_order_adopted(self, event: Event) -> None:
+        """An order that is open at the exchange is one of ours, whatever was believed of its number before."""
+        number, flags, order_type = event["order"], event["source"], event["order_type"]
+        quantity, filled = event["quantity_lots"], event["filled_lots"]
+        require(event["account"] == self.instruments[event["instrument"]].account, Reason.ACCOUNT_UNKNOWN)
+        sells, closes = flags & OrderFlag.SELL, flags & OrderFlag.REDUCE_ONLY
+        require(number > 0 and order_type in set(OrderType), Reason.ORDER_INVALID)
+        require(not flags & ~(OrderFlag.SELL | OrderFlag.POST_ONLY | OrderFlag.REDUCE_ONLY), Reason.ORDER_INVALID)
+        require(event["limit_ticks"] >= 0 and event["trigger_ticks"] >= 0, Reason.ORDER_INVALID)
+        require(0 <= filled < quantity <= LOTS_MAX, Reason.QUANTITY_INVALID)
+        known = self.orders.known.get(number)
+        filled = filled if known is None else max(filled, known.filled_lots)
+        if known is not None and (known.is_open or filled >= quantity):
+            return
+        require(self.orders.has_room(), Reason.ORDER_TABLE_FULL)
+        if known is not None:
+            self.orders.put_aside(known)
+        order = Order(
+            order=number,
+            status=OrderStatus.PARTIALLY_FILLED if filled else OrderStatus.ACCEPTED,
+            instrument=event["instrument"],
+            account=event["account"],
+            strategy=0 if known is None else known.strategy,
+            side=-1 if sells else 1,
+            order_type=order_type,
+            time_in_force=TimeInForce.GTC,
+            order_flags=flags,
+            quantity_lots=quantity,
+            filled_lots=filled,
+            limit_ticks=event["limit_ticks"],
+            trigger_ticks=event["trigger_ticks"],
+            placed_seq=self.seq,
+            placed_ts_ns=event["ts_exchange_ns"],
+            updated_ts_ns=self.ts_ns,
+            order_role=OrderRole.EXIT if closes else OrderRole.ENTRY,
+            reference_ticks=self.instruments[event["instrument"]].touch(-1 if sells else 1),
+        )
+        order.ask_as_it_is()
+        self.orders.add(order)
+        self.counts["orders_placed"] = max(self.counts.get("orders_placed", 0), number)
+        self.alert(order.instrument, order.strategy, number, Reason.ORDER_TAKEN_OVER, order.left_lots)
 
     def _on_report(self, report: Event, order: Order) -> None:
         order.exchange_order_id = report["exchange_order_id"] or order.exchange_order_id

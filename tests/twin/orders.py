@@ -143,6 +143,16 @@ class Orders:
             del self.known[self.closed.pop(0)]
         self.known[order.order] = order
 
+    def put_aside(self, order: Order) -> None:
+        """Another order has the number of one that was held for ended; its row stays, under a number below zero."""
+        del self.known[order.order]
+        place = self.closed.index(order.order)
+        order.order = -order.order
+        while order.order in self.known:
+            order.order -= 1 << 32
+        self.known[order.order] = order
+        self.closed[place] = order.order
+
     def happens(self, order: Order, happening: str, ts_ns: int) -> bool:
         """Change an order's status; False, and counted, where that is not a thing that may happen to it."""
         was_open = order.is_open

@@ -1,7 +1,7 @@
 """Tapes of many seeds: `python -m tests.twin.seeds KIND FROM TO [--events N] [--shrink FOLDER]`.
 
 Prints each seed on which engine and twin differ. `--shrink` makes the smallest tape that shows the same difference, for
-tests/golden/regressions. Kinds: engine, brackets, breakers, bare.
+tests/golden/regressions. Kinds: engine, brackets, breakers, books, bare.
 """
 
 from adapters import compile_cache

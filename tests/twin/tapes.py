@@ -108,6 +108,34 @@ def _funding(twin: Twin, choose: Choose) -> Event:
     return event(EventKind.FUNDING, basis=basis, amount_units=choose(2000) - 1000, **amounts, **_place(choose))
 
 
+def _payment(twin: Twin, choose: Choose) -> Event:
+    """Funding as an exchange books it, by its id, which may come again."""
+    numbers = {"amount_units": choose(2000) - 1000, "payment_id": choose(6)}
+    return event(EventKind.FUNDING, basis=1, **numbers, **_place(choose))
+
+
+def _adopted(twin: Twin, choose: Choose) -> Event:
+    """An order that the exchange has, mostly one that is held for ended."""
+    flags = choose(8) if choose(20) else 8
+    terms = {"limit_ticks": _price(choose), "trigger_ticks": choose(2) * 90, "order_type": choose(8)}
+    lots = {"quantity_lots": 1 + choose(20), "filled_lots": choose(4)}
+    where = _of_order(_some_order(twin, choose), choose)
+    return event(EventKind.ORDER_ADOPTED, source=flags, ts_exchange_ns=choose(2) * twin.ts_ns, **terms, **lots, **where)
+
+
+def _notice(twin: Twin, choose: Choose) -> Event:
+    return event(EventKind.NOTICE, reason=698 + choose(103), order=choose(3), observed=choose(9), **_place(choose))
+
+
+def next_of_books(twin: Twin, choose: Choose) -> Event:
+    """What exchanges are asked for beside all the rest."""
+    made = next_event(twin, choose)
+    if choose(4):
+        return made
+    asked = (_payment, _adopted, _notice)[choose(3)](twin, choose)
+    return asked | {"ts_ns": made["ts_ns"]}
+
+
 def _signal(twin: Twin, choose: Choose) -> Event:
     buy, sell = Action.BUY, Action.SELL
     action = (buy, sell, Action.CLOSE, buy, sell, buy, sell, Action.HOLD)[choose(8)] if choose(50) != 49 else 7

@@ -98,6 +98,7 @@ KINDS: dict[str, list[Flavour]] = {
     "engine": [Flavour(tapes.prologue, tapes.next_event)],
     "brackets": [_of_risk(makers, with_breakers=False) for makers in tapes_risk.OF_BRACKETS],
     "breakers": [_of_risk(makers, with_breakers=True) for makers in tapes_risk.OF_BREAKERS],
+    "books": [Flavour(tapes.prologue, tapes.next_of_books)],
     "bare": [Flavour(list, tapes.next_event)],
 }
 

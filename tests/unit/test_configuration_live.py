@@ -1,6 +1,7 @@
 """The [live] section: whose exchange is which, keys, and the breaker that live trading has anyway."""
 
 import os
+from decimal import Decimal
 from pathlib import Path
 
 import pytest
@@ -48,6 +49,15 @@ def test_live_trading_has_a_breaker_for_what_differs_from_the_exchange() -> None
     assert loaded(own + CONNECTION).breakers == ("mine",)
 
 
+def test_what_is_not_said_is_the_careful_choice() -> None:
+    live = loaded(CONNECTION).live
+    assert live is not None
+    assert (live.unknown_orders, live.foreign_orders, live.metrics_host) == ("cancel", "leave", "127.0.0.1")
+    assert live.connections[0].fee_rates == {}
+    said = loaded(CONNECTION + 'fee_rates = { BNB = "612.5" }\n').live
+    assert said is not None and said.connections[0].fee_rates == {"BNB": Decimal("612.5")}
+
+
 @pytest.mark.parametrize(
     ("text", "message"),
     [
@@ -78,6 +88,9 @@ def test_live_trading_has_a_breaker_for_what_differs_from_the_exchange() -> None
             CONNECTION.replace("bitfinex", "hyperliquid") + 'dead_man_switch = "on-disconnect"\n',
             "expected a duration such as '60s', the only one that hyperliquid has",
         ),
+        (CONNECTION + 'fee_rates = { BNB = "0" }\n', "live.connections[0].fee_rates.BNB"),
+        (CONNECTION.replace("[live]", '[live]\nunknown_orders = "keep"'), "live.unknown_orders"),
+        (CONNECTION.replace("[live]", '[live]\nforeign_orders = "adopt"'), "live.foreign_orders"),
     ],
 )
 def test_what_is_wrong_is_one_line(text: str, message: str) -> None:

@@ -178,6 +178,18 @@ def test_funding_by_amount_goes_to_one_account() -> None:
     assert [int(account.funding_units) for account in machine.state.accounts[:2]] == [0, -12]
 
 
+def test_a_payment_of_funding_is_booked_once() -> None:
+    machine = machine_with()
+    paid = {"basis": FundingBasis.AMOUNT, "amount_units": -12, "payment_id": 77}
+    machine.tell(*[event(EventKind.FUNDING, **paid)] * 3, event(EventKind.FUNDING, **paid | {"payment_id": 78}))
+    assert machine.state.accounts[0].funding_units == -24
+    # A trade of the same number is another thing, and so is what has no number.
+    machine.tell(fill(BUY, 10, 80, trade_id=77), *[event(EventKind.FUNDING, **paid | {"payment_id": 0})] * 2)
+    assert machine.state.accounts[0].funding_units == -48
+    assert machine.position().quantity_lots == 10
+    check(machine)
+
+
 def test_funding_without_a_mark_price_is_paid_at_the_middle() -> None:
     machine = machine_with()
     quote = event(EventKind.QUOTE, bid_ticks=100, ask_ticks=103, bid_lots=1, ask_lots=1)

@@ -42,6 +42,8 @@ PINNED: dict[str, dict[str, int]] = {
         "BALANCE_REPORTED": 50,
         "POSITION_REPORTED": 51,
         "CASH_MOVED": 52,
+        "ORDER_ADOPTED": 53,
+        "NOTICE": 54,
     },
     "DecisionKind": {
         "PLACE_ORDER": 1,
@@ -291,6 +293,10 @@ PINNED_REASONS = {
     "RISK_BY_DRAWDOWN": 600,
     "RISK_BY_VOLATILITY": 601,
     "RISK_BY_LOSING_STREAK": 602,
+    "FEE_CURRENCY_UNKNOWN": 700,
+    "QUANTITY_OFF_LOT": 701,
+    "ORDER_FOREIGN": 702,
+    "ORDER_TAKEN_OVER": 703,
 }
 
 

@@ -8,10 +8,10 @@ from typing import Any
 from ccxt.pro.binanceusdm import binanceusdm
 
 from adapters.errors import UserError
-from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
+from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Payment, Refused
 from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.binanceusdm.errors import CLOCK_WRONG, is_unchanged, meaning
-from adapters.exchanges.binanceusdm.messages import BinanceMessages, end_of, fill_flags
+from adapters.exchanges.binanceusdm.messages import BinanceMessages, end_of, fill_flags, terms_of
 from adapters.exchanges.binanceusdm.requests import conditional, ordinary
 from adapters.exchanges.client import SIGNS_OF_LIFE, ExchangeClient
 from adapters.exchanges.inbox import Inbox
@@ -33,6 +33,7 @@ _TIMEOUT_MS = 10_000
 # Half of the hour that a listen key lives.
 _LISTEN_KEY_REFRESH_S = 1_800
 _TRADES_A_PAGE = 1_000
+_PAYMENTS_A_PAGE = 1_000
 _WEEK_MS = 7 * 24 * 3_600_000
 # 2400 a minute are allowed; the rest is for orders and for what else uses the same address.
 _WEIGHT_A_MINUTE = 2_400
@@ -314,7 +315,8 @@ class BinanceUsdm(ExchangeClient):
         filled = market.size.exact(row["executedQty"])
         left = market.size.exact(row["origQty"]) - filled if found.is_open else 0
         price = _price_ticks(market, row.get("origType"), row["price"], row.get("stopPrice"))
-        return found._replace(left_lots=left, price_ticks=price, filled_lots=filled)
+        terms = terms_of(market, row, row.get("type"), row.get("stopPrice"))
+        return found._replace(left_lots=left, price_ticks=price, filled_lots=filled, terms=terms)
 
     def _found_conditional(self, market: Market, row: dict[str, Any]) -> FoundOrder:
         order = self.connection.ids.order_of_binance(row["clientAlgoId"])
@@ -334,16 +336,16 @@ class BinanceUsdm(ExchangeClient):
         if order == 0:
             return found
         price = _price_ticks(market, row["orderType"], row["price"], row["triggerPrice"])
-        return found._replace(left_lots=market.size.exact(row["quantity"]), price_ticks=price)
+        terms = terms_of(market, row, row["orderType"], row["triggerPrice"])
+        return found._replace(left_lots=market.size.exact(row["quantity"]), price_ticks=price, terms=terms)
 
     async def cancel_found(self, market: Market, found: FoundOrder) -> None:
-        client_id = self.connection.ids.binance(found.order)
-        if found.is_conditional:
-            asked = {"symbol": market.market_id, "clientAlgoId": client_id}
-            await self._unless_unknown(self.wire.fapiPrivateDeleteAlgoOrder, asked)
-        else:
-            asked = {"symbol": market.market_id, "origClientOrderId": client_id}
-            await self._unless_unknown(self.wire.fapiPrivateDeleteOrder, asked)
+        asked = {
+            "symbol": market.market_id,
+            "algoId" if found.is_conditional else "orderId": str(found.exchange_order_id),
+        }
+        cancel = self.wire.fapiPrivateDeleteAlgoOrder if found.is_conditional else self.wire.fapiPrivateDeleteOrder
+        await self._unless_unknown(cancel, asked)
 
     async def trades_since(self, since_ns: int) -> list[OwnTrade]:
         trades = []
@@ -384,8 +386,24 @@ class BinanceUsdm(ExchangeClient):
             order = 0 if found is None else self._found(market, found).order
         flags = fill_flags(row["side"] == "SELL", row["maker"])
         fee = self._messages.fee(market, row["commissionAsset"], row["commission"])
-        ticks, lots = market.price.nearest(row["price"]), market.size.exact(row["qty"])
+        ticks, lots = market.price.nearest(row["price"]), self.oddities.lots(market, row["qty"])
         return OwnTrade(order, market.number, int(row["id"]), ticks, lots, fee, flags, int(row["time"]) * NS_PER_MS)
+
+    async def payments_since(self, since_ns: int) -> list[Payment]:
+        asked = {"incomeType": "FUNDING_FEE", "startTime": max(since_ns // NS_PER_MS, 0), "limit": _PAYMENTS_A_PAGE}
+        rows: list[dict[str, Any]] = []
+        page_number = 1
+        while len(rows) == (page_number - 1) * _PAYMENTS_A_PAGE:
+            asked["page"] = page_number
+            rows += await self.read(lambda: self.wire.fapiPrivateGetIncome(asked))
+            page_number += 1
+        ours = [(self._by_id[row["symbol"]], row) for row in rows if row["symbol"] in self._by_id]
+        return [
+            Payment(
+                market.number, int(row["tranId"]), market.money.nearest(row["income"]), int(row["time"]) * NS_PER_MS
+            )
+            for market, row in ours
+        ]
 
     async def holdings(self) -> Holdings:
         account = await self.wire.fapiPrivateV3GetAccount()
@@ -398,7 +416,7 @@ class BinanceUsdm(ExchangeClient):
         held = {}
         for row in rows:
             market = self._by_id.get(row["symbol"])
-            lots = 0 if market is None else market.size.exact(row["positionAmt"])
+            lots = 0 if market is None else self.oddities.lots(market, row["positionAmt"])
             if market is not None and lots != 0:
                 entry, mark = market.mark.nearest(row["entryPrice"]), market.mark.nearest(row["markPrice"])
                 held[market.number] = Held(lots, entry, mark, market.money.nearest(row["unRealizedProfit"]))

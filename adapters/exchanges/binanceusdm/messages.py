@@ -4,10 +4,10 @@ from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any
 
-from adapters.exchanges.answers import OwnTrade
+from adapters.exchanges.answers import OwnTrade, Terms
 from adapters.exchanges.markets import Market
 from adapters.exchanges.messages import NS_PER_MS, Known, Messages, RecentIds
-from engine.kinds import Aggressor, EventKind, FillFlag
+from engine.kinds import Aggressor, EventKind, FillFlag, OrderFlag, OrderType
 from engine.reasons import Reason
 
 # How an order that Binance ended by itself is named, by its time in force.
@@ -19,7 +19,7 @@ _ENDED_BY_TERMS = {
 # Trades of an order, liquidations and deleveraging among them.
 _TRADES = frozenset(("TRADE", "CALCULATED"))
 # What says nothing that the tape holds: another message of the same moment does, or a question asks for it.
-_SAYS_NOTHING = frozenset(("TRADE_LITE", "ACCOUNT_UPDATE", "ACCOUNT_CONFIG_UPDATE", "STRATEGY_UPDATE", "GRID_UPDATE"))
+_SAYS_NOTHING = frozenset(("TRADE_LITE", "ACCOUNT_CONFIG_UPDATE", "STRATEGY_UPDATE", "GRID_UPDATE"))
 
 
 def end_of(order_type: str, time_in_force: str) -> tuple[EventKind, Reason]:
@@ -29,6 +29,25 @@ def end_of(order_type: str, time_in_force: str) -> tuple[EventKind, Reason]:
     if order_type == "MARKET":
         return EventKind.ORDER_CANCELED, Reason.EXCHANGE_NO_MARKET
     return EventKind.ORDER_CANCELED, _ENDED_BY_TERMS.get(time_in_force, Reason.EXCHANGE_OTHER)
+
+
+_ORDER_TYPES = {
+    "LIMIT": OrderType.LIMIT,
+    "STOP_MARKET": OrderType.STOP,
+    "STOP": OrderType.STOP_LIMIT,
+    "TAKE_PROFIT_MARKET": OrderType.TAKE_PROFIT,
+    "TAKE_PROFIT": OrderType.TAKE_PROFIT_LIMIT,
+    "TRAILING_STOP_MARKET": OrderType.TRAILING_STOP,
+}
+
+
+def terms_of(market: Market, row: dict[str, Any], order_type: str | None, trigger: Any) -> Terms:
+    flags = OrderFlag.SELL if row["side"] == "SELL" else 0
+    flags |= OrderFlag.REDUCE_ONLY if row.get("reduceOnly") else 0
+    flags |= OrderFlag.POST_ONLY if row.get("timeInForce") == "GTX" else 0
+    placed_ms = int(row.get("time") or row.get("createTime") or 0)
+    known = _ORDER_TYPES.get(order_type or "", OrderType.MARKET)
+    return Terms(known, flags, market.price.nearest(trigger or 0), placed_ms * NS_PER_MS)
 
 
 def fill_flags(sells: bool, is_maker: bool) -> int:
@@ -51,6 +70,7 @@ class BinanceMessages(Messages):
             "markPriceUpdate": self._mark,
             "ORDER_TRADE_UPDATE": self._order,
             "ALGO_UPDATE": self._conditional_order,
+            "ACCOUNT_UPDATE": self._account_update,
         }
 
     @contextmanager
@@ -148,7 +168,7 @@ class BinanceMessages(Messages):
             self._counts[f"orders unread: {what}"] += 1
 
     def _fill(self, message: dict[str, Any], said: dict[str, Any], market: Market, order: int) -> None:
-        lots = market.size.exact(said["l"])
+        lots = self._oddities.lots(market, said["l"])
         if lots == 0:
             return
         flags = fill_flags(said["S"] == "SELL", said["m"])
@@ -158,13 +178,17 @@ class BinanceMessages(Messages):
         self._own_trade(OwnTrade(order, market.number, int(said["t"]), ticks, lots, fee, flags, ts_ns))
 
     def fee(self, market: Market, currency: str | None, amount: Any) -> int:
-        """A commission in units of the account's money; one in another currency has no place there and is counted."""
+        """A commission in units of the account's money."""
         if amount is None or currency is None:
             return 0
         if currency != market.instrument.settlement_currency:
-            self._counts["fees in other currencies"] += 1
-            return 0
+            return self._oddities.fee_units(market, currency, amount)
         return market.money.nearest(amount)
+
+    def _account_update(self, message: dict[str, Any]) -> None:
+        """What holdings are is asked for; so is funding, which names no instrument here where margin is crossed."""
+        if message["a"].get("m") == "FUNDING_FEE":
+            self._funding_paid()
 
     def _amended(
         self, message: dict[str, Any], said: dict[str, Any], market: Market, order: int, exchange_order_id: int

@@ -9,7 +9,7 @@ from typing import Any
 from ccxt.pro.bitfinex import bitfinex
 
 from adapters.errors import UserError
-from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
+from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Payment, Refused
 from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.bitfinex.errors import meaning, refusal
 from adapters.exchanges.bitfinex.messages import BitfinexMessages
@@ -32,6 +32,9 @@ _PACE_MS = 250
 _PACE_LOCAL_MS = 1
 _TRADES_A_PAGE = 1_000
 _ORDERS_A_PAGE = 2_500
+_LEDGER_A_PAGE = 2_500
+# What kind of entry in the ledger the funding of derivatives is.
+_FUNDING_ENTRY = 29
 # The exchange's clock may be behind ours when it dates an order.
 _CLOCKS_APART_NS = 60_000_000_000
 _PRICE_DIGITS = 5
@@ -272,6 +275,38 @@ class Bitfinex(ExchangeClient):
         page: list[list[Any]] = await self.read(lambda: self.wire.privatePostAuthRTradesHist(asked))
         return page
 
+    async def payments_since(self, since_ns: int) -> list[Payment]:
+        """Entries of the ledger, which say in words what instrument they are of."""
+        derivatives = [market for market in self.markets.values() if is_derivative(market)]
+        if not derivatives:
+            return []
+        currency = _wallet(derivatives[0])[1]
+        asked = {
+            "currency": currency,
+            "category": _FUNDING_ENTRY,
+            "start": max(since_ns // NS_PER_MS, 0),
+            "limit": _LEDGER_A_PAGE,
+        }
+        rows: dict[int, list[Any]] = {}
+        while True:
+            # The newest first, so that the next page ends where this one begins.
+            page = await self.read(lambda: self.wire.privatePostAuthRLedgersCurrencyHist(asked))
+            new = [row for row in page if row[0] not in rows]
+            rows |= {row[0]: row for row in new}
+            if len(page) < _LEDGER_A_PAGE or not new:
+                break
+            asked["end"] = min(int(row[3]) for row in page)
+        return [self._payment(derivatives, row) for row in sorted(rows.values(), key=lambda row: (row[3], row[0]))]
+
+    def _payment(self, derivatives: list[Market], row: list[Any]) -> Payment:
+        """An entry that names no instrument of ours is the account's all the same, and booked to the first."""
+        words = str(row[8] or "").replace("/", ":").upper()
+        named = [market for market in derivatives if market.market_id.removeprefix("t").upper() in words]
+        if not named:
+            self.counts["funding without an instrument"] += 1
+        market = (named or derivatives)[0]
+        return Payment(market.number, int(row[0]), market.money.nearest(row[5]), int(row[3]) * NS_PER_MS)
+
     async def holdings(self) -> Holdings:
         wallets = await self.wire.privatePostAuthRWallets()
         rows = await self.wire.privatePostAuthRPositions()
@@ -285,7 +320,7 @@ class Bitfinex(ExchangeClient):
             market = self._by_id.get(symbol)
             if market is not None:
                 entry, unrealized = market.mark.nearest(base_price or 0), market.money.nearest(profit or 0)
-                held[market.number] = Held(market.size.exact(amount), entry, 0, unrealized)
+                held[market.number] = Held(self.oddities.lots(market, amount), entry, 0, unrealized)
         for market in self.markets.values():
             coins = next((row for row in wallets if row[0] == "exchange" and row[1] == _base(market)), None)
             if not is_derivative(market) and coins is not None:

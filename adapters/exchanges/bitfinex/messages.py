@@ -6,18 +6,21 @@ A message is a list: the number of a channel, then what is new in it. Channel 0 
 from collections.abc import Callable
 from typing import Any
 
-from adapters.exchanges.answers import FoundOrder, OwnTrade
+from adapters.exchanges.answers import FoundOrder, OwnTrade, Terms
 from adapters.exchanges.bitfinex.book import Book
 from adapters.exchanges.candles import Candle, Candles
 from adapters.exchanges.markets import Market
 from adapters.exchanges.messages import NS_PER_MS, Known, Messages
 from adapters.exchanges.scales import Malformed
-from engine.kinds import Aggressor, EventKind, FillFlag
+from engine.kinds import Aggressor, EventKind, FillFlag, OrderFlag, OrderType
 from engine.reasons import Reason
 
 # Places in an order.
 _ID, _CLIENT_ID, _SYMBOL, _UPDATED_MS, _AMOUNT, _TYPE, _TIF_MS, _STATUS = 0, 2, 3, 5, 6, 8, 10, 13
 _PRICE, _PRICE_AVERAGE, _PRICE_LIMIT = 16, 17, 19
+_PLACED_MS, _FLAGS = 4, 12
+# The place of what changed it in a wallet.
+_WALLET_TEXT = 5
 _ENDINGS = {
     "POSTONLY": Reason.EXCHANGE_POST_ONLY_WOULD_TAKE,
     "FILLORKILL": Reason.EXCHANGE_FOK_NOT_FILLABLE,
@@ -28,7 +31,7 @@ _ENDINGS = {
 }
 # What says nothing that the tape holds: fills without their fee, notices, holdings that a question asks for.
 _SAYS_NOTHING = frozenset(
-    ("te", "ou", "os", "n", "ps", "pn", "pu", "pc", "ws", "wu", "bu", "miu", "mis", "mts", "ats", "fcs", "fls", "fos")
+    ("te", "ou", "os", "n", "ps", "pn", "pu", "pc", "ws", "bu", "miu", "mis", "mts", "ats", "fcs", "fls", "fos")
 )
 
 
@@ -73,9 +76,10 @@ class BitfinexMessages(Messages):
 
     def _take_own(self, message: list[Any]) -> bool:
         name = message[1]
-        if name not in ("tu", "on", "oc"):
+        handlers = {"tu": self._fill, "on": self._order, "oc": self._order, "wu": self._wallet}
+        if name not in handlers:
             return isinstance(name, str) and name in _SAYS_NOTHING
-        handler = self._fill if name == "tu" else self._order
+        handler = handlers[name]
         self._read(name, lambda said: handler(said[2]), message)
         return True
 
@@ -144,6 +148,11 @@ class BitfinexMessages(Messages):
         if trade is not None:
             self._own_trade(trade)
 
+    def _wallet(self, row: list[Any]) -> None:
+        """What is in a wallet is asked for, and so is funding: only the ledger has ids."""
+        if len(row) > _WALLET_TEXT and "FUNDING" in str(row[_WALLET_TEXT]).upper():
+            self._funding_paid()
+
     def own_trade_of(self, row: list[Any]) -> OwnTrade | None:
         """An own trade, from a stream or an answer; None of an instrument that is not ours. Raises Malformed."""
         trade_id, symbol, mts, exchange_order_id, amount, price = row[:6]
@@ -154,7 +163,7 @@ class BitfinexMessages(Messages):
         order = self._ids.order_of_bitfinex(int(client_id)) if client_id else 0
         self._orders.check(market.number, int(exchange_order_id), order)
         order = order or self._orders.order(market.number, int(exchange_order_id)) or 0
-        lots = market.size.exact(amount)
+        lots = self._oddities.lots(market, amount)
         flags = (FillFlag.SELL if lots < 0 else 0) | (FillFlag.MAKER if row[8] == 1 else 0)
         fee, fee_flag = self._fee(market, row[9], row[10])
         ticks, ts_ns = market.price.nearest(price), int(mts) * NS_PER_MS
@@ -170,8 +179,7 @@ class BitfinexMessages(Messages):
             return -market.money.nearest(amount), 0
         if currency == base:
             return -market.size.nearest(amount), FillFlag.FEE_IN_BASE
-        self._counts["fees in other currencies"] += 1
-        return 0, 0
+        return -self._oddities.fee_units(market, str(currency), amount), 0
 
     def _order(self, row: list[Any]) -> None:
         found = self.found(row)
@@ -212,7 +220,30 @@ class BitfinexMessages(Messages):
             left_lots=abs(market.size.exact(row[_AMOUNT])) if is_open else 0,
             price_ticks=_price_ticks(market, row),
             filled_lots=0 if never_filled else None,
+            terms=_terms(market, row),
         )
+
+
+_ORDER_TYPES = {
+    "LIMIT": OrderType.LIMIT,
+    "STOP": OrderType.STOP,
+    "STOP LIMIT": OrderType.STOP_LIMIT,
+    "TRAILING STOP": OrderType.TRAILING_STOP,
+    "FOK": OrderType.LIMIT,
+    "IOC": OrderType.LIMIT,
+}
+_REDUCE_ONLY, _POST_ONLY = 1024, 4096
+
+
+def _terms(market: Market, row: list[Any]) -> Terms:
+    kind = str(row[_TYPE]).removeprefix("EXCHANGE ")
+    said = int(row[_FLAGS] or 0)
+    flags = OrderFlag.SELL if market.size.nearest(row[_AMOUNT]) < 0 else 0
+    flags |= OrderFlag.REDUCE_ONLY if said & _REDUCE_ONLY else 0
+    flags |= OrderFlag.POST_ONLY if said & _POST_ONLY else 0
+    trigger_ticks = market.price.nearest(row[_PRICE] or 0) if kind.startswith("STOP") else 0
+    placed_ns = int(row[_PLACED_MS] or 0) * NS_PER_MS
+    return Terms(_ORDER_TYPES.get(kind, OrderType.MARKET), flags, trigger_ticks, placed_ns)
 
 
 def _price_ticks(market: Market, row: list[Any]) -> int:

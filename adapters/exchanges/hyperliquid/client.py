@@ -10,7 +10,7 @@ from typing import Any
 from ccxt.pro.hyperliquid import hyperliquid
 
 from adapters.errors import UserError
-from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Refused
+from adapters.exchanges.answers import Amended, FoundOrder, Held, Holdings, OwnTrade, Payment, Refused
 from adapters.exchanges.batches import check_id, each_of
 from adapters.exchanges.client import ExchangeClient
 from adapters.exchanges.hyperliquid.errors import check, only_status, state, status_of, statuses
@@ -34,6 +34,7 @@ _PACE_MS = 50
 _PACE_LOCAL_MS = 1
 _BURST = 40
 _FILLS_A_PAGE = 2_000
+_PAYMENTS_A_PAGE = 500
 _PRICE_PLACES = 6
 _NOTIONAL_MIN = 10
 _STREAM_OF = {
@@ -46,7 +47,7 @@ _READINGS_MOST = 10
 _READ_AGAIN_S = 0.2
 # What is not filled of these when they are triggered is cancelled.
 _FILLED_AT_ONCE = frozenset((OrderType.STOP, OrderType.TAKE_PROFIT))
-_PRIVATE = frozenset(("orderUpdates", "userFills"))
+_PRIVATE = frozenset(("orderUpdates", "userFills", "userFundings"))
 
 
 class _HyperliquidWire(Wire, QuickSigning, hyperliquid):
@@ -111,15 +112,20 @@ class Hyperliquid(ExchangeClient):
         return {Stream.PRIVATE: self._watch_private, **watches}
 
     async def _watch_private(self) -> None:
-        await asyncio.gather(self.wire.watch_orders(), self.wire.watch_my_trades())
+        await asyncio.gather(self.wire.watch_orders(), self.wire.watch_my_trades(), self._watch_fundings())
+
+    async def _watch_fundings(self) -> None:
+        subscription = {"type": "userFundings", "user": self.connection.keys.wallet}
+        await self._watch_plain("userFundings", subscription)
 
     async def _watch_all(self, watch: Callable[[Market], Awaitable[object]]) -> None:
         await asyncio.gather(*[watch(market) for market in self.markets.values()])
 
     async def _watch_best(self, market: Market) -> None:
-        subscription = {"type": "bbo", "coin": market.market_id}
+        await self._watch_plain(f"bbo:{market.market_id}", {"type": "bbo", "coin": market.market_id})
+
+    async def _watch_plain(self, name: str, subscription: dict[str, str]) -> None:
         request = {"method": "subscribe", "subscription": subscription}
-        name = f"bbo:{market.market_id}"
         await self.wire.watch(self.wire.urls["api"]["ws"]["public"], name, request, name)
 
     def _on_connection(self, url: str) -> None:
@@ -327,7 +333,11 @@ class Hyperliquid(ExchangeClient):
         return self._messages.found(market, said["order"])
 
     async def cancel_found(self, market: Market, found: FoundOrder) -> None:
-        await self._cancel(market, found.order)
+        if found.order:
+            await self._cancel(market, found.order)
+            return
+        cancels = [{"a": self._assets[market.number], "o": found.exchange_order_id}]
+        only_status(await self._act({"type": "cancel", "cancels": cancels}))
 
     async def trades_since(self, since_ns: int) -> list[OwnTrade]:
         trades = []
@@ -366,6 +376,23 @@ class Hyperliquid(ExchangeClient):
         found = await self._order_status(market, exchange_order_id)
         return 0 if found is None else found.order
 
+    async def payments_since(self, since_ns: int) -> list[Payment]:
+        """Pages begin at the time at which the one before ended."""
+        payments: dict[Payment, None] = {}
+        start_ms = max(since_ns // NS_PER_MS, 0)
+        while True:
+            page = await self._payment_page(start_ms)
+            found = [self._messages.payment(row["delta"], int(row["time"])) for row in page]
+            new = [payment for payment in found if payment is not None and payment not in payments]
+            payments |= dict.fromkeys(new)
+            if len(page) < _PAYMENTS_A_PAGE or not new:
+                return list(payments)
+            start_ms = max(int(row["time"]) for row in page)
+
+    async def _payment_page(self, start_ms: int) -> list[dict[str, Any]]:
+        page: list[dict[str, Any]] = await self.read(lambda: self._info("userFunding", startTime=start_ms))
+        return page
+
     async def holdings(self) -> Holdings:
         said = await self._info("clearinghouseState")
         first = next(iter(self.markets.values()))
@@ -377,7 +404,7 @@ class Hyperliquid(ExchangeClient):
             market = self._by_coin.get(position["coin"])
             if market is not None:
                 entry = market.mark.nearest(position["entryPx"] or 0)
-                held[market.number] = Held(market.size.exact(position["szi"]), entry, 0, gain)
+                held[market.number] = Held(self.oddities.lots(market, position["szi"]), entry, 0, gain)
         total = first.money.nearest(said["marginSummary"]["accountValue"]) - unrealized
         return Holdings(total, first.money.nearest(said["withdrawable"]), held)
 

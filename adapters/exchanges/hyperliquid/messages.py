@@ -5,12 +5,12 @@ from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import Any
 
-from adapters.exchanges.answers import FoundOrder, OwnTrade
+from adapters.exchanges.answers import FoundOrder, OwnTrade, Payment, Terms
 from adapters.exchanges.candles import Candle, Candles
 from adapters.exchanges.hyperliquid.errors import state
 from adapters.exchanges.markets import Market
 from adapters.exchanges.messages import NS_PER_MS, Known, Messages, RecentIds
-from engine.kinds import Aggressor, EventKind, FillFlag
+from engine.kinds import Aggressor, EventKind, FillFlag, OrderFlag, OrderType
 from engine.reasons import Reason
 
 _ORDERS_KEPT = 1 << 12
@@ -49,6 +49,7 @@ class HyperliquidMessages(Messages):
             "activeAssetCtx": self._mark,
             "orderUpdates": self._order_updates,
             "userFills": self._fills,
+            "userFundings": self._fundings,
         }
 
     def forget(self) -> None:
@@ -127,6 +128,22 @@ class HyperliquidMessages(Messages):
                 self._own_trade(trade)
                 self._note_trade(int(said["oid"]), trade)
 
+    def _fundings(self, data: dict[str, Any]) -> None:
+        # A snapshot repeats what was, further back than anybody asked for.
+        if data.get("isSnapshot"):
+            return
+        for said in data["fundings"]:
+            payment = self.payment(said, int(said["time"]))
+            if payment is not None:
+                self._inbox.payment(self._account, *payment)
+
+    def payment(self, said: dict[str, Any], time_ms: int) -> Payment | None:
+        """Funding, from a stream or an answer; a coin has one at a time. None of a coin that is not ours."""
+        market = self._market(said["coin"])
+        if market is None:
+            return None
+        return Payment(market.number, time_ms, market.money.nearest(said["usdc"]), time_ms * NS_PER_MS)
+
     def _note_trade(self, exchange_order_id: int, trade: OwnTrade) -> None:
         self._traded_lots.setdefault(exchange_order_id, {})[trade.trade_id] = trade.quantity_lots
         if len(self._traded_lots) > _ORDERS_KEPT:
@@ -144,14 +161,13 @@ class HyperliquidMessages(Messages):
         if order is None:
             return None
         flags = (FillFlag.SELL if said["side"] == "A" else 0) | (0 if said["crossed"] else FillFlag.MAKER)
-        ticks, lots = market.price.nearest(said["px"]), market.size.exact(said["sz"])
+        ticks, lots = market.price.nearest(said["px"]), self._oddities.lots(market, said["sz"])
         fee, ts_ns = self._fee(market, said), said["time"] * NS_PER_MS
         return OwnTrade(order, market.number, int(said["tid"]), ticks, lots, fee, flags, ts_ns)
 
     def _fee(self, market: Market, said: dict[str, Any]) -> int:
         if said.get("feeToken", market.instrument.settlement_currency) != market.instrument.settlement_currency:
-            self._counts["fees in other currencies"] += 1
-            return 0
+            return self._oddities.fee_units(market, said["feeToken"], said["fee"])
         return market.money.nearest(said["fee"])
 
     def _order_updates(self, data: list[dict[str, Any]]) -> None:
@@ -224,7 +240,26 @@ class HyperliquidMessages(Messages):
         if reason == Reason.EXCHANGE_CANCELED_ON_REQUEST and row.get("tif") == "Ioc" and left < whole:
             found = found._replace(reason=Reason.EXCHANGE_IOC_REMAINDER)
         # A changed order is another one there, whose size is what was left: only its trades say what is filled.
-        return found._replace(left_lots=left if is_open else 0, price_ticks=_price_ticks(market, row))
+        price_ticks, terms = _price_ticks(market, row), _terms(market, row)
+        return found._replace(left_lots=left if is_open else 0, price_ticks=price_ticks, terms=terms)
+
+
+_ORDER_TYPES = {
+    "Limit": OrderType.LIMIT,
+    "Stop Market": OrderType.STOP,
+    "Stop Limit": OrderType.STOP_LIMIT,
+    "Take Profit Market": OrderType.TAKE_PROFIT,
+    "Take Profit Limit": OrderType.TAKE_PROFIT_LIMIT,
+}
+
+
+def _terms(market: Market, row: dict[str, Any]) -> Terms:
+    flags = OrderFlag.SELL if row.get("side") == "A" else 0
+    flags |= OrderFlag.REDUCE_ONLY if row.get("reduceOnly") else 0
+    flags |= OrderFlag.POST_ONLY if row.get("tif") == "Alo" else 0
+    trigger_ticks = market.price.nearest(row.get("triggerPx") or 0) if row.get("isTrigger") else 0
+    order_type = _ORDER_TYPES.get(str(row.get("orderType")), OrderType.MARKET)
+    return Terms(order_type, flags, trigger_ticks, int(row["timestamp"]) * NS_PER_MS)
 
 
 def _price_ticks(market: Market, row: dict[str, Any]) -> int:

@@ -6,7 +6,7 @@ from adapters.venue.amounts import ratio_text
 from adapters.venue.binanceusdm.orders import Orders
 from adapters.venue.binanceusdm.symbols import Symbol, Symbols
 from adapters.venue.customer import Customer
-from adapters.venue.orders import Balance, OwnTrade
+from adapters.venue.orders import Balance, FundingUpdate, OwnTrade
 from engine.kinds import Side
 
 Json = dict[str, Any]
@@ -65,6 +65,25 @@ class AccountAnswers:
 
     def trades(self, trades: list[OwnTrade]) -> list[Json]:
         return [self._trade(trade) for trade in trades]
+
+    def income(self, customer: Customer, start_ms: int, end_ms: int, page: int, limit: int) -> list[Json]:
+        """Funding alone, oldest first."""
+        paid = [one for one in customer.payments(start_ms * _MS) if not end_ms or one.ts_ns // _MS <= end_ms]
+        first = (max(page, 1) - 1) * limit
+        return [self._income(one) for one in paid[first : first + limit]]
+
+    def _income(self, paid: FundingUpdate) -> Json:
+        symbol = self._symbols[paid.instrument]
+        return {
+            "symbol": symbol.name,
+            "incomeType": "FUNDING_FEE",
+            "income": symbol.money.text(paid.amount_units),
+            "asset": symbol.asset,
+            "info": "FUNDING_FEE",
+            "time": paid.ts_ns // _MS,
+            "tranId": paid.number,
+            "tradeId": "",
+        }
 
     def leverage_brackets(self, name: str) -> list[Json]:
         symbols = [self._symbols.named(name)] if name else self._symbols.all

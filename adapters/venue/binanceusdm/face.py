@@ -176,6 +176,7 @@ class BinanceFace:
             *accounts,
             *balances,
             *risks,
+            signed("v1/income", 30, self._income),
             signed("v1/leverageBracket", 1, lambda a: account.leverage_brackets(a.parameters.text("symbol"))),
             signed("v1/commissionRate", 20, lambda a: account.commission(a.parameters.required("symbol"))),
             signed("v1/symbolConfig", 5, lambda a: account.symbol_configuration(a.parameters.text("symbol"))),
@@ -251,6 +252,14 @@ class BinanceFace:
         start_ms, end_ms = parameters.whole("startTime"), parameters.whole("endTime")
         name, interval = parameters.required("symbol"), parameters.required("interval")
         return self._market.klines(name, interval, start_ms, end_ms, limit_of(parameters))
+
+    def _income(self, asked: Asked) -> Any:
+        """Of a type other than funding there is none."""
+        parameters = asked.parameters
+        if parameters.text("incomeType") not in ("", "FUNDING_FEE"):
+            return []
+        start_ms, end_ms, page = (parameters.whole(name) for name in ("startTime", "endTime", "page"))
+        return self._account.income(asked.customer, start_ms, end_ms, page, limit_of(parameters))
 
     def _leverage(self, asked: Asked) -> Any:
         """Taken note of, and no more: margins are the configuration's."""

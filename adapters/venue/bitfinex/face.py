@@ -107,6 +107,7 @@ class BitfinexFace:
         answers: dict[str, Callable[[Desk, Any, Mapping[str, str]], object]] = {
             "r/wallets": lambda desk, form, path: private.wallets(desk, form),
             "r/positions": lambda desk, form, path: private.positions(desk, form),
+            "r/ledgers/{currency}/hist": lambda desk, form, path: private.ledger(desk, form, path["currency"]),
             "r/summary": lambda desk, form, path: private.summary(desk, form),
             "r/orders": lambda desk, form, path: private.orders(desk, form),
             "r/orders/hist": lambda desk, form, path: private.closed_orders(desk, form),

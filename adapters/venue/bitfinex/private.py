@@ -13,6 +13,7 @@ from adapters.venue.orders import OwnTrade, VenueOrder
 
 _ROWS = 25
 _ROWS_MAX = 2_500
+_FUNDING_ENTRY = 29
 _OPERATIONS_MAX = 75
 _PPM = 1_000_000
 
@@ -46,6 +47,15 @@ class Private:
         window = read_window(form, _ROWS, _ROWS_MAX)
         newest = desk.customer.trades(instrument, since_ns=window.start_ms * 1_000_000)[::-1]
         return self._trades(desk, window.of(newest, lambda trade: milliseconds(trade.ts_ns)))
+
+    def ledger(self, desk: Desk, form: Form, currency: str) -> object:
+        """Of the categories there is the funding of derivatives."""
+        category = whole_number_of("category", form["category"]) if "category" in form else _FUNDING_ENTRY
+        if category != _FUNDING_ENTRY:
+            return []
+        window = read_window(form, _ROWS, _ROWS_MAX)
+        chosen = window.of(desk.statement.payments(currency), lambda paid: milliseconds(paid.ts_ns))
+        return [desk.statement.ledger_entry(paid) for paid in chosen]
 
     def order_trades(self, desk: Desk, symbol: str, order_id: str) -> object:
         market = desk.market(symbol)

@@ -5,7 +5,7 @@ from dataclasses import dataclass
 
 from adapters.venue.bitfinex.forms import labels_of
 from adapters.venue.bitfinex.names import CODES, Market
-from adapters.venue.bitfinex.numbers import amount, money, price
+from adapters.venue.bitfinex.numbers import amount, milliseconds, money, price
 from adapters.venue.bitfinex.orders import Array, order_array, position_array, trade_array
 from adapters.venue.core import VenueCore
 from adapters.venue.customer import Customer
@@ -54,6 +54,18 @@ class Statement:
     def wallets(self) -> list[Array]:
         money_of = [self._wallet(account.number) for account in self._core.accounts]
         return money_of + [self._coins(market) for market in self._markets if not market.on_margin]
+
+    def payments(self, currency: str) -> list[FundingUpdate]:
+        """Funding in a currency, the newest first."""
+        return [paid for paid in self._customer.payments()[::-1] if self._markets[paid.instrument].quote == currency]
+
+    def ledger_entry(self, paid: FundingUpdate) -> Array:
+        """[id, currency, wallet, time, -, amount, balance, -, what it is in words]."""
+        market = self._markets[paid.instrument]
+        decimals = self._money_decimals(market)
+        amount_paid = money(paid.amount_units, decimals)
+        text = f"Derivatives funding event {market.pair} on wallet margin"
+        return [paid.number, market.quote, "margin", milliseconds(paid.ts_ns), None, amount_paid, None, None, text]
 
     def notices(self, update: PrivateUpdate) -> Iterator[Notice]:
         """What the customer's streams are told of an update, in this order."""

@@ -49,7 +49,7 @@ class HyperliquidFace:
         """Raises UserError for accounts and instruments that Hyperliquid has no way to state."""
         coins = coins_of(core.accounts, core.instruments)
         records = {customer.name: CustomerRecord(customer) for customer in core.customers}
-        outbox = Outbox(coins, records, lambda number: core.views[number].mark_ticks, self._tell)
+        outbox = Outbox(coins, records, lambda number: core.views[number].mark_ticks, self._tell, self._tell_funding)
         self._questions = Questions(core, coins, records)
         self._actions = Actions(core, coins, records, outbox)
         self._subscriptions = Subscriptions(core, coins, self._questions, self._actions)
@@ -106,6 +106,9 @@ class HyperliquidFace:
 
     def _tell(self, customer: str, orders: list[dict[str, Any]], fills: list[dict[str, Any]]) -> None:
         self._subscriptions.on_private(customer, orders, fills)
+
+    def _tell_funding(self, customer: str, paid: dict[str, Any]) -> None:
+        self._subscriptions.on_funding(customer, paid)
 
 
 def _json(value: Any) -> web.Response:

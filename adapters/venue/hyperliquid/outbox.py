@@ -4,6 +4,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from typing import NamedTuple
 
+from adapters.venue.hyperliquid.clearing import funding
 from adapters.venue.hyperliquid.coins import Coin
 from adapters.venue.hyperliquid.records import CustomerRecord, Funding
 from adapters.venue.hyperliquid.wire import Json, fill, order_update
@@ -28,12 +29,14 @@ class Outbox:
         records: Mapping[str, CustomerRecord],
         mark_ticks: Callable[[int], int],
         tell: Callable[[str, list[Json], list[Json]], None],
+        tell_funding: Callable[[str, Json], None],
     ) -> None:
         """`mark_ticks` is of an instrument; `tell` is given a customer's name, order updates and fills."""
         self._coins = coins
         self._records = records
         self._mark_ticks = mark_ticks
         self._tell = tell
+        self._tell_funding = tell_funding
         self._said: list[Said] = []
         self._acting = False
 
@@ -80,11 +83,13 @@ class Outbox:
         self._said += held
 
     def _note(self, update: FundingUpdate) -> None:
-        """Funding is not told of but kept, to be asked for; that there is other money now is told."""
+        """Funding is kept, to be asked for, and told; that there is other money now is told, too."""
         record = self._records[update.customer]
         held_lots = record.customer.position(update.instrument).quantity_lots
         mark_ticks = self._mark_ticks(update.instrument)
-        record.funding.append(Funding(update.ts_ns, update.instrument, update.amount_units, held_lots, mark_ticks))
+        paid = Funding(update.ts_ns, update.instrument, update.amount_units, held_lots, mark_ticks)
+        record.funding.append(paid)
+        self._tell_funding(update.customer, funding(self._coins[update.instrument], paid))
         self._tell(update.customer, [], [])
 
     def _flush(self) -> None:

@@ -20,7 +20,7 @@ from adapters.venue.server import Stream
 Topic = tuple[str, ...]
 
 _OF_COIN = ("l2Book", "bbo", "trades", "activeAssetCtx", "candle")
-_OF_USER = ("orderUpdates", "userFills", "userEvents", "clearinghouseState", "spotState")
+_OF_USER = ("orderUpdates", "userFills", "userFundings", "userEvents", "clearinghouseState", "spotState")
 # What is said beside a subscription's own fields when it is confirmed.
 _CONFIRMED_WITH: dict[str, Json] = {"l2Book": {"nSigFigs": None, "mantissa": None}}
 _BAR_INTERVAL = "1m"
@@ -87,6 +87,13 @@ class Subscriptions:
             self._send(("userEvents", user), Messages.FILLS, lambda: {"fills": fills}, channel="user")
         self._send(("clearinghouseState", user), Messages.BALANCES, lambda: self._clearinghouse(user))
 
+    def on_funding(self, customer: str, paid: Json) -> None:
+        """Tell a customer of funding, an element of `userFunding`."""
+        user = self._addresses[customer]
+        told = {"time": paid["time"], **{name: value for name, value in paid["delta"].items() if name != "type"}}
+        self._send(("userFundings", user), Messages.BALANCES, lambda: {"user": user, "fundings": [told]})
+        self._send(("userEvents", user), Messages.BALANCES, lambda: {"funding": told}, channel="user")
+
     def _subscribe(self, stream: Stream, subscription: Json) -> None:
         topic = self._topic(subscription)
         if topic is None:
@@ -138,6 +145,8 @@ class Subscriptions:
         elif kind == "userFills":
             fills = self._questions.fills(self._questions.find(name))
             _put(stream, Messages.FILLS, kind, {"isSnapshot": True, "user": name, "fills": fills})
+        elif kind == "userFundings":
+            _put(stream, Messages.BALANCES, kind, {"isSnapshot": True, "user": name, "fundings": []})
         elif kind == "clearinghouseState":
             _put(stream, Messages.BALANCES, kind, self._clearinghouse(name))
         elif kind == "spotState":
