@@ -12,7 +12,7 @@ from importlib.metadata import version
 from pathlib import Path
 
 _ROOT = Path(__file__).resolve().parent.parent
-_KERNEL_FOLDERS = ("engine", "adapters/simulated", "adapters/strategies", "replay")
+_KERNEL_FOLDERS = ("engine", "adapters/journal", "adapters/simulated", "adapters/strategies", "replay")
 _VARIABLE = "NUMBA_CACHE_DIR"
 
 

@@ -20,6 +20,7 @@ from adapters.errors import UserError
 from adapters.journal import Durability, JournalReader, create_journal, read_journal, read_spans
 from adapters.journal.lmdb_environment import DATA_FILE
 from adapters.report.amounts import time_text
+from replay.audit.explain import explain_order
 from replay.audit.seek import Question, find, placed_at
 from replay.audit.state_at import state_at
 from replay.backtest import backtest_manifest
@@ -98,6 +99,7 @@ def _ask(folder: Path) -> dict[str, Any]:
         "time_ms": _times(folder, times, lambda reader, text: seq_at(reader, text, "--at")),
         "placed_ms": _times(folder, numbers, placed_at),
         "order_ms": _times(folder, numbers, lambda reader, order: _found(reader, Question(order=order))),
+        "explain_ms": _times(folder, numbers, explain_order),
         "state_ms": _times(folder, seqs, state_at),
         "anonymous_rss_mib": anonymous_rss_mib(),
     }

@@ -169,6 +169,21 @@ def _take_signal(state: Any, loop: Any, signal: Any) -> int:
 
 
 @inner_kernel
+def _shows_fills(loop: Any) -> Any:
+    """Whether strategies are shown fills, or whoever runs the loop waits for one."""
+    return (loop.shown_kinds >> np.int64(EventKind.ORDER_FILLED)) & 1 != 0
+
+
+@inner_kernel
+def _tell_record(loop: Any, record: Any) -> int:
+    loop.market_index += 1
+    loop.stage = np.int64(_Stage.WAITING)
+    if record.kind <= EventKind.FUNDING:
+        loop.market_events += 1
+    return _MARKET
+
+
+@inner_kernel
 def _find_next(state: Any, loop: Any, exchange: Any, signals: Any, record: Any, has_record: bool) -> Any:
     """What happens next, made ready to be told; `record` is the next market record where there is one."""
     if loop.signals_told < signals.count and loop.gateway != Gateway.RECORDED:
@@ -176,6 +191,9 @@ def _find_next(state: Any, loop: Any, exchange: Any, signals: Any, record: Any, 
     if loop.gateway != Gateway.SIMULATED:
         return _take_record(state, loop, signals, record, has_record)
     if has_record:
+        if record.kind == EventKind.SIGNAL and not _shows_fills(loop):
+            # Of a tape that is played again: it follows at once on the record that it was said on.
+            return _tell_record(loop, record)
         horizon_ns = _next_horizon(loop, record.ts_ns)
     elif loop.market_is_complete:
         horizon_ns = np.int64(INT64_MAX - 1)
@@ -195,10 +213,7 @@ def _take_record(state: Any, loop: Any, signals: Any, record: Any, has_record: b
         _compare_signals(state, loop, signals, record, has_record)
     if not has_record:
         return _RETURN + (Status.FINISHED if loop.market_is_complete else Status.NEEDS_MARKET)
-    loop.market_index += 1
-    if record.kind <= EventKind.FUNDING:
-        loop.market_events += 1
-    return _MARKET
+    return _tell_record(loop, record)
 
 
 @inner_kernel
@@ -244,12 +259,11 @@ def _may_look_ahead(loop: Any, exchange: Any) -> Any:
     """Whether Python strategies can be shown what comes: no fill that they would see can come between."""
     if loop.strategy_form != StrategyForm.PYTHON or loop.market_index < loop.shown_until:
         return False
-    sees_fills = (loop.shown_kinds >> np.int64(EventKind.ORDER_FILLED)) & 1 != 0
-    return not sees_fills or is_idle(exchange)
+    return not _shows_fills(loop) or is_idle(exchange)
 
 
 @inner_kernel
-def _advance_market(loop: Any, exchange: Any, record: Any) -> int:
+def _advance_market(loop: Any, exchange: Any, record: Any) -> Any:
     """Take a market record a step further: a timer before it, to the exchange, or on to be told."""
     if loop.stage == _Stage.AT_EXCHANGE:
         if continue_market(exchange) == 0:
@@ -265,11 +279,7 @@ def _advance_market(loop: Any, exchange: Any, record: Any) -> int:
         if more or next_report_ns(exchange) <= record.ts_ns:
             loop.stage = np.int64(_Stage.AT_EXCHANGE) if more else np.int64(_Stage.TO_BE_TOLD)
             return _NOTHING
-    loop.market_index += 1
-    loop.stage = np.int64(_Stage.WAITING)
-    if record.kind <= EventKind.FUNDING:
-        loop.market_events += 1
-    return _MARKET
+    return _tell_record(loop, record)
 
 
 @inner_kernel

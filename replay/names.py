@@ -23,7 +23,7 @@ from engine.records import ACCOUNT_DEFINITION, CONFIGURATION, EVENT
 from engine.rules import BREAKER
 
 # The events whose documents give names.
-_NAMING = [
+NAMING = [
     *(int(EventKind.CONFIGURATION_CHANGED), int(EventKind.INSTRUMENT_DEFINED)),
     *(int(EventKind.ACCOUNT_DEFINED), int(EventKind.STRATEGY_DEFINED)),
 ]
@@ -86,7 +86,7 @@ def read_names(reader: JournalReader, until_seq: int | None = None) -> Names:
     names = Names()
     last_seq = reader.last_seq if until_seq is None else min(until_seq, reader.last_seq)
     spans = read_spans(reader)
-    for span in spans[spans["event_counts"][:, _NAMING].any(axis=1) & (spans["first_seq"] <= last_seq)]:
+    for span in spans[spans["event_counts"][:, NAMING].any(axis=1) & (spans["first_seq"] <= last_seq)]:
         seq, end = int(span["first_seq"]), min(int(span["last_seq"]), last_seq)
         while seq <= end:
             block = reader.block_at(seq)
@@ -97,7 +97,7 @@ def read_names(reader: JournalReader, until_seq: int | None = None) -> Names:
 
 def _read_block(reader: JournalReader, block: Block, last_seq: int, names: Names) -> None:
     rows = block.events.view(CONFIGURATION)[: last_seq - block.first_seq + 1]
-    for place in np.flatnonzero(np.isin(rows["kind"], _NAMING) & (rows["document_hash"] != 0)).tolist():
+    for place in np.flatnonzero(np.isin(rows["kind"], NAMING) & (rows["document_hash"] != 0)).tolist():
         document = reader.document(block.first_seq + place)
         if isinstance(document, ConfigurationDocument):
             names.configuration = names.configuration or document.text

@@ -5,7 +5,7 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapters.cli.console import prepare_engine, print_json, progress
+from adapters.cli.console import counted, prepare_engine, print_json, progress
 from adapters.cli.tapes import tell_engine
 from adapters.errors import UserError
 from adapters.report.amounts import shown_amount
@@ -80,7 +80,7 @@ def _tree(found: Json) -> "Tree":
     _add_life(tree, "What became of it", found["happened"])
     if "bracket" in found:
         _add_bracket(tree, found["bracket"])
-    _under(tree, f"Profit: {found['result']['text']} ({found['result']['fills']} fills)")
+    _under(tree, f"Profit: {found['result']['text']} ({counted(found['result']['fills'], 'fill')})")
     return tree
 
 

@@ -4,11 +4,10 @@ import json
 import sys
 import time
 from collections.abc import Sequence
-from dataclasses import replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapters.cli.console import prepare_engine, print_json, print_pairs, print_table, progress
+from adapters.cli.console import Progress, prepare_engine, print_json, print_pairs, print_table, progress
 from adapters.cli.lines import print_event
 from adapters.errors import TapefoldError, UserError
 
@@ -115,34 +114,46 @@ def tail(journal: Path, count: int, follow: bool, kinds: Sequence[str], output: 
 
     events, decisions = kinds_of(kinds, "--kind")
     with read_journal(journal) as reader:
-        question = Question(kinds=events, decision_kinds=decisions, newest_first=True, limit=count)
         told = reader.last_seq
-        entries = _entries(reader, question)[::-1] if count else []
+        question = Question(kinds=events, decision_kinds=decisions, to_seq=told, newest_first=True, limit=count)
+        telling = _Telling(reader)
+        with progress("Searching the tape", told) as done:
+            entries = telling.entries(question, done)[::-1] if count and told else []
         if output == "json" and not follow:
             print_json({"journal": str(journal), "events": entries})
             return 0
         _print_entries(entries, output)
         while follow:
-            told = _print_new(reader, Question(told + 1, kinds=events, decision_kinds=decisions), output)
+            told, last_seq = _wait(reader, told), told
+            new = Question(last_seq + 1, told, kinds=events, decision_kinds=decisions)
+            _print_entries(telling.entries(new), output)
     return 0
 
 
-def _entries(reader: "JournalReader", question: "Question") -> list[Json]:
-    from replay.audit.seek import find
-    from replay.audit.telling import event_entry
-    from replay.names import read_names
-
-    names = read_names(reader)
-    with progress("Searching the tape", reader.last_seq) as done:
-        return [event_entry(reader, found, names) for found in find(reader, question, done)]
-
-
-def _print_new(reader: "JournalReader", question: "Question", output: str) -> int:
-    """Wait for events behind those told, and print those that are asked for; the last event there is now."""
-    while (last_seq := reader.last_seq) < question.from_seq:
+def _wait(reader: "JournalReader", told: int) -> int:
+    """Wait for events behind those told; the last one there is then."""
+    while (last_seq := reader.last_seq) <= told:
         time.sleep(_LOOK_EVERY_S)
-    _print_entries(_entries(reader, replace(question, to_seq=last_seq)), output)
     return last_seq
+
+
+class _Telling:
+    """Tells of events by the names of the tape, which are read again where some were given."""
+
+    def __init__(self, reader: "JournalReader") -> None:
+        from replay.names import NAMING, read_names
+
+        self._reader, self._read_names, self._naming = reader, read_names, NAMING
+        self._names = read_names(reader)
+
+    def entries(self, question: "Question", done: Progress | None = None) -> list[Json]:
+        from replay.audit.seek import find
+        from replay.audit.telling import event_entry
+
+        found = list(find(self._reader, question, done))
+        if any(int(one.event["kind"]) in self._naming for one in found):
+            self._names = self._read_names(self._reader)
+        return [event_entry(self._reader, one, self._names) for one in found]
 
 
 def _print_entries(entries: Sequence[Json], output: str) -> None:

@@ -48,7 +48,7 @@ from adapters.journal.sealed import (
     seq_key,
     unseal,
 )
-from adapters.journal.spans import Gathering, span_change
+from adapters.journal.spans import Gathering, prepare_to_gather, span_change
 from adapters.version import VERSION
 from engine.records import DECISION_BYTES, EVENT, EVENT_BYTES
 
@@ -115,6 +115,7 @@ class JournalWriter:
         self._store = store
         self._head = head
         self._has_grown = False
+        prepare_to_gather()
         self._span = Gathering()
         self._span_made: list[Change] = []
 

@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 from adapters.journal.port import Block, Bytes, Change, Malformed, Table
 from adapters.journal.sealed import key_seq, seal, seq_key, unseal
-from engine.records import EVENT, EVENT_BYTES, record
+from engine.records import DECISION_BYTES, EVENT, EVENT_BYTES, record
 
 if TYPE_CHECKING:
     from adapters.journal.journal import JournalReader
@@ -101,6 +101,13 @@ class Gathering:
 
         summarise(self._words, events.view(np.int64), decisions.view(np.int64))
         self._row["last_ts_ns"] = _TIME.unpack_from(events.data, len(events) - EVENT_BYTES + _TIME_BYTE)[0]
+
+
+def prepare_to_gather() -> None:
+    """Load, or compile, what looks at records, before there is anything that waits for it."""
+    gathering = Gathering()
+    gathering.add(1, np.zeros(EVENT_BYTES, np.uint8), np.zeros(DECISION_BYTES, np.uint8), 0)
+    gathering.close()
 
 
 def span_change(row: Any) -> Change:

@@ -39,7 +39,7 @@ REAL_KINDS = (
 
 @dataclass(frozen=True, slots=True)
 class Piece:
-    """`inputs`, and then what strategies `said`: at once, or after so many fills that followed the last input.
+    """`inputs`, with what was said on them, and then what was `said` after so many fills behind the last of them.
 
     `last_seq` is that of the tape's last event up to the end of the piece.
     """
@@ -55,33 +55,35 @@ class Cutter:
 
     def __init__(self, dropped: tuple[int, ...] = ()) -> None:
         self._left_out = [kind for kind in (*MADE_KINDS, *dropped) if kind != EventKind.SIGNAL]
+        # Fills since the last input, of the blocks before.
         self._fills = 0
 
     def pieces(self, block: Block, cut_after: int = 0) -> Iterator[Piece]:
         """The pieces of a block; one ends with event `cut_after` and what was said on it, where the block has that."""
         rows = block.events.view(EVENT)
-        kinds = rows["kind"]
-        is_signal = kinds == EventKind.SIGNAL
-        is_input = ~is_signal & ~np.isin(kinds, self._left_out)
-        is_fill = kinds == EventKind.ORDER_FILLED
-        begins = is_signal & ~np.concatenate(([False], is_signal[:-1]))
-        ends = is_signal & ~np.concatenate((is_signal[1:], [False]))
+        is_signal = rows["kind"] == EventKind.SIGNAL
+        is_input = ~is_signal & ~np.isin(rows["kind"], self._left_out)
+        fills = self._fills_behind_inputs(is_input, rows["kind"] == EventKind.ORDER_FILLED)
+        is_later = is_signal & (fills > 0)
+        ends = is_later & ~np.concatenate((is_later[1:], [False]))
         cuts = {*(np.flatnonzero(ends) + 1).tolist(), len(rows)}
         if block.first_seq <= cut_after <= block.last_seq:
             cuts.add(_behind_signals(is_signal, cut_after - block.first_seq + 1))
-        groups = zip(np.flatnonzero(begins).tolist(), np.flatnonzero(ends).tolist(), strict=True)
-        starts = {end + 1: begin for begin, end in groups}
         first = 0
         for end in sorted(cuts):
-            begin = max(starts.get(end, end), first)
-            inputs = np.flatnonzero(is_input[first:begin]) + first
-            if len(inputs):
-                self._fills = int(np.count_nonzero(is_fill[inputs[-1] : begin]))
-            else:
-                self._fills += int(np.count_nonzero(is_fill[first:begin]))
-            said = rows[begin:end][is_signal[begin:end]]
-            yield Piece(_bytes(rows[inputs]), _bytes(said), self._fills, block.first_seq + end - 1)
+            later = np.flatnonzero(is_later[first:end]) + first
+            told = np.flatnonzero((is_input | (is_signal & ~is_later))[first:end]) + first
+            after_fills = int(fills[later[-1]]) if len(later) else 0
+            yield Piece(_bytes(rows[told]), _bytes(rows[later]), after_fills, block.first_seq + end - 1)
             first = end
+
+    def _fills_behind_inputs(self, is_input: NDArray[np.bool_], is_fill: NDArray[np.bool_]) -> NDArray[np.int64]:
+        """At each event, how many fills there were since the last input before it."""
+        counted = np.cumsum(is_fill) + self._fills
+        at_input = np.maximum.accumulate(np.where(is_input, counted, 0))
+        found: NDArray[np.int64] = counted - at_input
+        self._fills = int(found[-1])
+        return found
 
 
 class Played:
@@ -116,10 +118,7 @@ class Played:
             self._fills = 0
             self._tell(piece.inputs)
         if len(piece.said):
-            if self._fills < piece.after_fills:
-                self._say_after(piece)
-            else:
-                self._say(piece.said)
+            self._say_after(piece)
         return self._taken()
 
     def end(self) -> tuple[bytes, bytes]:
@@ -147,6 +146,9 @@ class Played:
 
     def _say_after(self, piece: Piece) -> None:
         """Strategies speak on a fill; where that does not come they speak at the time at which they did."""
+        if self._fills >= piece.after_fills:
+            self._say(piece.said)
+            return
         self._place.shown_kinds = _SHOW_FILLS
         self._give(piece.said)
         while (status := self._advance()) in (Status.BLOCK_IS_FULL, Status.STRATEGY_IS_ASKED):

@@ -43,6 +43,10 @@ class Amounts:
     def lots(self, lots: int) -> str:
         return _grouped(quantity_text(lots, self._lot))
 
+    def exact_lots(self, lots: int) -> str:
+        """Without thousands, for programs."""
+        return quantity_text(lots, self._lot)
+
     def money(self, units: int) -> str:
         text = _grouped(money_text(units, self._account.money_decimals))
         return f"{text} {self._account.currency}".rstrip()

@@ -3,13 +3,9 @@
 from collections.abc import Callable, Iterator
 from typing import Any
 
-import numpy as np
-
 from adapters.journal import JournalReader, TextDocument
 from adapters.report.amounts import time_text
-from engine.decisions import Stage
 from engine.kinds import (
-    Action,
     DecisionKind,
     EventKind,
     GroupKind,
@@ -17,8 +13,8 @@ from engine.kinds import (
     SignalMode,
 )
 from engine.reasons import Reason
-from engine.records import COMBINED, REFUSAL
-from replay.audit.comparing import CHECKS, Amounts, compared, refused
+from replay.audit.comparing import Amounts
+from replay.audit.deciding import PLACED, REFUSED, decision_of, place_of
 from replay.audit.naming import check_order
 from replay.audit.seek import event_at, placed_at
 from replay.audit.story import Chapter, Story, find_order, tell_story
@@ -29,8 +25,6 @@ from replay.names import Names, read_names
 Json = dict[str, Any]
 Progress = Callable[[int], None]
 
-_PLACE, _REFUSAL = int(DecisionKind.PLACE_ORDER), int(DecisionKind.REFUSAL)
-
 
 def explain_order(reader: JournalReader, order: int, progress: Progress | None = None) -> Json:
     """An order from what led to it to what it made. Raises UserError for a number that no order of the tape has."""
@@ -40,14 +34,14 @@ def explain_order(reader: JournalReader, order: int, progress: Progress | None =
     decided = walk.decide(seq)
     row = find_order(decided.after, order)
     story = tell_story(reader, walk, row, decided.after)
-    place = _place_of(decided, order)
+    place = place_of(decided, order)
     found = {
         "subject": f"order {order}",
         "order": order,
         "text": decision_text(decided.decisions[place], names),
         **_of_event(decided, names),
         "why": _why(decided, place, row, story, names),
-        **_decision(decided, place, names),
+        **decision_of(decided, place, names),
     }
     entry = 0 if story.row is None else int(story.row["entry_order"])
     if entry not in (0, order):
@@ -59,22 +53,16 @@ def explain_event(reader: JournalReader, seq: int, progress: Progress | None = N
     """What was decided on an event and why: its orders and its refusals, each with what was compared."""
     names, walk = read_names(reader), Walk(reader, progress)
     decided = walk.decide(seq)
-    places = [i for i, item in enumerate(decided.decisions) if int(item["kind"]) in (_PLACE, _REFUSAL)]
+    places = [i for i, item in enumerate(decided.decisions) if int(item["kind"]) in (PLACED, REFUSED)]
     return {
         "subject": f"event {seq}",
         **_of_event(decided, names),
         "decisions": [decision_text(item, names) for item in decided.decisions],
         "explained": [
-            {"text": decision_text(decided.decisions[place], names), **_decision(decided, place, names)}
+            {"text": decision_text(decided.decisions[place], names), **decision_of(decided, place, names)}
             for place in places
         ],
     }
-
-
-def _place_of(decided: Decided, order: int) -> int:
-    """Which of the decisions places an order."""
-    placed = decided.decisions["kind"] == _PLACE
-    return int((placed & (decided.decisions["order"] == order)).argmax())
 
 
 def _of_event(decided: Decided, names: Names) -> Json:
@@ -94,7 +82,6 @@ def _of_event(decided: Decided, names: Names) -> Json:
 def _why(decided: Decided, place: int, row: Any, story: Story, names: Names) -> list[str]:
     """What an order is for, and what brought it about."""
     role = OrderRole(int(row["order_role"]))
-    what = _purpose(role, row, story, decided, names)
     brought = [
         decision_text(item, names)
         for item in decided.decisions[:place]
@@ -104,7 +91,7 @@ def _why(decided: Decided, place: int, row: Any, story: Story, names: Names) -> 
     kind = int(decided.event["kind"])
     if kind == EventKind.OPERATOR_COMMAND:
         brought.insert(0, event_text(decided.event, names, decided.document))
-    return [what, *brought]
+    return [_purpose(role, row, story, decided, names, is_followed=not brought), *brought]
 
 
 def _concerns(item: Any, row: Any, story: Story) -> bool:
@@ -115,7 +102,8 @@ def _concerns(item: Any, row: Any, story: Story) -> bool:
     return bool(story.bracket) and int(item["order"]) == story.bracket
 
 
-def _purpose(role: OrderRole, row: Any, story: Story, decided: Decided, names: Names) -> str:
+def _purpose(role: OrderRole, row: Any, story: Story, decided: Decided, names: Names, is_followed: bool) -> str:
+    """What an order is for; `is_followed` where nothing but a target can have brought it about, if there is one."""
     is_group = story.row is not None and int(story.row["group_kind"]) != GroupKind.BRACKET
     of = f" of {'group' if is_group else 'bracket'} {story.bracket}" if story.bracket else ""
     strategy = names.strategy(int(row["strategy"]))
@@ -123,106 +111,15 @@ def _purpose(role: OrderRole, row: Any, story: Story, decided: Decided, names: N
         leg = f" {int(row['leg'])}" if role == OrderRole.TARGET else ""
         return f"{role.name.lower()}{leg}{of}, which protects what entry order {int(story.row['entry_order'])} opened"
     if role == OrderRole.EXIT and story.bracket:
-        reason = _close_reason(decided, int(row["bracket_slot"]))
+        reason = int(decided.after.brackets[int(row["bracket_slot"]) - 1]["close_reason"])
         return f"exit{of}: {Reason(reason).name.lower().replace('_', ' ')}"
     if int(decided.event["kind"]) == EventKind.ORDER_REQUESTED:
         return f"requested by {strategy}{of}"
-    if int(decided.before.instruments[int(row["instrument"])]["rules"]["signal_mode"]) == SignalMode.TARGETS:
-        target = Amounts(names, int(row["instrument"])).lots(
-            int(decided.after.instruments[int(row["instrument"])]["target_lots"])
-        )
+    instrument = decided.after.instruments[int(row["instrument"])]
+    if is_followed and instrument["target_set"] and instrument["rules"]["signal_mode"] == SignalMode.TARGETS:
+        target = Amounts(names, int(row["instrument"])).lots(int(instrument["target_lots"]))
         return f"{role.name.lower()} towards the target of {target}, set by {strategy}"
     return f"{role.name.lower()} for {strategy}{of}"
-
-
-def _close_reason(decided: Decided, slot: int) -> int:
-    return int(decided.after.brackets[slot - 1]["close_reason"])
-
-
-# The decision, with all that was compared
-
-
-def _decision(decided: Decided, place: int, names: Names) -> Json:
-    """Votes, size and checks of the order or refusal at this place of the decisions."""
-    item = decided.decisions[place]
-    number = int(item["instrument"])
-    rows = [compared(row, names, number) for row in _passed(decided, place)]
-    checks_asked = len(CHECKS)
-    if int(item["kind"]) == _REFUSAL:
-        refusal = np.frombuffer(item.tobytes(), REFUSAL)[0]
-        rows.append(refused(refusal, names, number))
-        if int(refusal["reason"]) in CHECKS:
-            checks_asked = CHECKS.index(Reason(int(refusal["reason"])))
-    checked = [row["rule"] for row in rows if row["stage"] == "check"]
-    unset = [reason.name.lower() for reason in CHECKS[:checks_asked] if reason.name.lower() not in checked]
-    return {
-        "votes": _votes(decided, names),
-        "sized": _sized(decided, place, names),
-        "compared": rows,
-        "not_compared": unset if checked else [],
-    }
-
-
-def _sized(decided: Decided, place: int, names: Names) -> str | None:
-    """What is recorded of the size of the entry at this place of the decisions."""
-    began = _began(decided, place)
-    sizes = [item for item in decided.decisions[began:place] if item["kind"] == DecisionKind.ORDER_SIZED]
-    return decision_text(sizes[-1], names) if sizes and _is_entry(decided, place) else None
-
-
-def _began(decided: Decided, place: int) -> int:
-    """After which of the decisions the entry at a place is decided: behind the entry before it."""
-    return max((i + 1 for i in range(place) if _is_entry(decided, i)), default=0)
-
-
-def _passed(decided: Decided, place: int) -> list[Any]:
-    """What was compared for the order or refusal at this place: since the entry before it, if there are several."""
-    began = _began(decided, place)
-    rows = [row for row in decided.passed if began <= int(row["decisions"]) <= place]
-    if not _is_entry(decided, place):
-        # What closes is asked for nothing but its own bounds; the checks are those of the entry that it makes room for.
-        is_alone = not any(row["stage"] == Stage.CHECK for row in rows)
-        kept = (Stage.SIGNAL, Stage.BOUNDS, Stage.ROOM) if is_alone else (Stage.SIGNAL,)
-        return [row for row in rows if row["stage"] in kept]
-    # Where targets are followed, other instruments' bounds were compared before.
-    least = Reason.QUANTITY_BELOW_MINIMUM
-    bounds = [i for i, row in enumerate(rows) if row["stage"] == Stage.BOUNDS and row["what"] == least]
-    return [row for i, row in enumerate(rows) if row["stage"] != Stage.BOUNDS or i >= bounds[-1]]
-
-
-def _is_entry(decided: Decided, place: int) -> bool:
-    """Whether a decision is the order or the refusal of what would open something."""
-    item = decided.decisions[place]
-    if int(item["kind"]) != _PLACE:
-        return int(item["kind"]) == _REFUSAL
-    row = find_order(decided.after, int(item["order"]))
-    return row is not None and int(row["order_role"]) in (OrderRole.ENTRY, OrderRole.GROUPED)
-
-
-def _votes(decided: Decided, names: Names) -> list[Json]:
-    """What each strategy said, where more than one voted."""
-    rows = decided.decisions[decided.decisions["kind"] == DecisionKind.SIGNALS_COMBINED]
-    if not len(rows):
-        return []
-    combined = np.frombuffer(rows[0].tobytes(), COMBINED)[0]
-    number, mask = int(combined["instrument"]), int(combined["contributors"])
-    return [_vote(decided, names, strategy, number) for strategy in range(63) if mask >> strategy & 1]
-
-
-def _vote(decided: Decided, names: Names, strategy: int, number: int) -> Json:
-    pair = decided.after.pairs[strategy, number]
-    weight = int(pair["rules"]["weight_ppm"]) or int(decided.after.strategies[strategy]["rules"]["weight_ppm"])
-    action, confidence, weight = Action(int(pair["action"])), int(pair["confidence_ppm"]), weight or 1_000_000
-    name = names.strategy(strategy)
-    shares = f"confidence {confidence / 10_000:g} %, weight {weight / 1_000_000:g}"
-    return {
-        "strategy": name,
-        "action": action.name.lower(),
-        "confidence_ppm": confidence,
-        "weight_ppm": weight,
-        "signal_seq": int(pair["signal_seq"]),
-        "text": f"{name} says {action.name.lower()} (event {int(pair['signal_seq'])}): {shares}",
-    }
 
 
 # What became of it
@@ -231,9 +128,9 @@ def _vote(decided: Decided, names: Names, strategy: int, number: int) -> Json:
 def _entry(walk: Walk, seq: int, order: int, names: Names) -> Json:
     """How the entry came about that an order protects or closes."""
     decided = walk.decide(seq)
-    place = _place_of(decided, order)
+    place = place_of(decided, order)
     text = decision_text(decided.decisions[place], names)
-    return {"text": text, **_of_event(decided, names), **_decision(decided, place, names)}
+    return {"text": text, **_of_event(decided, names), **decision_of(decided, place, names)}
 
 
 def _told(reader: JournalReader, story: Story, row: Any, names: Names) -> Json:
@@ -286,7 +183,7 @@ def _fill(story: Story, seq: int, amounts: Amounts) -> Json:
     return {
         "realized_pnl": amounts.exact_money(made.realized_units),
         "fees": amounts.exact_money(made.fees_units),
-        "held": amounts.lots(made.held_lots),
+        "held": amounts.exact_lots(made.held_lots),
     }
 
 

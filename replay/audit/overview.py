@@ -17,10 +17,12 @@ from replay.audit.wording import kind_word
 Json = dict[str, Any]
 
 _SEALS = "seals"
+# The versions whose writers left none.
+_WITHOUT_SPANS = ("0.1.", "0.2.")
 
 
 def summary_of(reader: JournalReader, folder: Path) -> Json:
-    """What a journal is, how much is on it and how it ended: `running`, `closed` or `cut short`.
+    """What a journal is, how much is on it and how it ended: `running`, `closed`, `cut short` or `unknown`.
 
     `bytes` is what its files take. Raises JournalDamaged.
     """
@@ -66,9 +68,9 @@ def _end(reader: JournalReader, folder: Path, last_seq: int) -> str:
     if has_writer(folder):
         return "running"
     stored = stored_spans(reader)
-    if not stored and last_seq:
+    if not stored and reader.manifest.engine_version.startswith(_WITHOUT_SPANS):
         return "unknown"
-    return "closed" if not last_seq or stored[-1]["last_seq"] == last_seq else "cut short"
+    return "closed" if last_seq == 0 or (stored and stored[-1]["last_seq"] == last_seq) else "cut short"
 
 
 def _is_ours(file: Path) -> bool:

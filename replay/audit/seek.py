@@ -13,12 +13,14 @@ from engine.records import BRACKET_DECISION, COMMAND, EVENT, FILL, ORDER_REPORT
 
 Rows = NDArray[Any]
 Mask = NDArray[np.bool_]
+Kinds = frozenset[EventKind] | frozenset[DecisionKind] | None
 Progress = Callable[[int], None]
 
 # What a person wants to hear of; the rest is the market and the clock.
 WORTH_TELLING = frozenset(kind for kind in EventKind if kind >= EventKind.FUNDING) - {EventKind.TIMER}
 _SAYS_STRATEGY = [int(EventKind.SIGNAL), int(EventKind.ORDER_REQUESTED), int(EventKind.STRATEGY_DEFINED)]
-_NO_INSTRUMENT = 65_535
+# So many events are read without asking where the answers may be.
+_FEW_EVENTS = 1_024
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,16 +44,13 @@ class Question:
     limit: int | None = None
 
     @property
-    def event_kinds(self) -> frozenset[EventKind]:
-        if self.kinds is not None:
-            return self.kinds
-        return frozenset(EventKind) if self.decision_kinds is None else frozenset()
+    def event_kinds(self) -> frozenset[EventKind] | None:
+        """None for all of them, also those that this version does not know."""
+        return frozenset() if self.kinds is None and self.decision_kinds is not None else self.kinds
 
     @property
-    def kinds_decided(self) -> frozenset[DecisionKind]:
-        if self.decision_kinds is not None:
-            return self.decision_kinds
-        return frozenset(DecisionKind) if self.kinds is None else frozenset()
+    def kinds_decided(self) -> frozenset[DecisionKind] | None:
+        return frozenset() if self.decision_kinds is None and self.kinds is not None else self.decision_kinds
 
     @property
     def is_of_everything(self) -> bool:
@@ -113,7 +112,7 @@ def event_at(reader: JournalReader, seq: int) -> Found:
 
 def _ranges(reader: JournalReader, question: Question, last_seq: int) -> list[tuple[int, int]]:
     """First and last sequence numbers of what has to be read, in the order asked for."""
-    if question.is_of_everything:
+    if question.is_of_everything or last_seq - question.from_seq < _FEW_EVENTS:
         return [(question.from_seq, last_seq)]
     spans = read_spans(reader)
     spans = spans[_may_answer(spans, question, last_seq)]
@@ -126,8 +125,8 @@ def _ranges(reader: JournalReader, question: Question, last_seq: int) -> list[tu
 
 def _may_answer(spans: Rows, question: Question, last_seq: int) -> Mask:
     one = np.int64(1)
-    counts = spans["event_counts"][:, sorted(question.event_kinds)].any(axis=1)
-    chosen = counts | spans["decision_counts"][:, sorted(question.kinds_decided)].any(axis=1)
+    chosen = _counted(spans["event_counts"], question.event_kinds)
+    chosen |= _counted(spans["decision_counts"], question.kinds_decided)
     chosen &= (spans["last_seq"] >= question.from_seq) & (spans["first_seq"] <= last_seq)
     if question.instrument is not None:
         chosen &= spans["instruments"] >> np.int64(question.instrument % 64) & one != 0
@@ -138,8 +137,16 @@ def _may_answer(spans: Rows, question: Question, last_seq: int) -> Mask:
         chosen &= (spans["named_low"] <= question.order) & (question.order <= spans["named_high"])
     if question.trade_id is not None:
         chosen &= (spans["trade_low"] <= question.trade_id) & (question.trade_id <= spans["trade_high"])
-    mask: Mask = chosen
-    return mask
+    return chosen
+
+
+def _counted(counts: Rows, kinds: Kinds) -> Mask:
+    """Where there are any of these kinds."""
+    return np.asarray((counts if kinds is None else counts[:, sorted(kinds)]).any(axis=1), np.bool_)
+
+
+def _of_kinds(numbers: Rows, kinds: Kinds) -> Mask:
+    return np.ones(len(numbers), np.bool_) if kinds is None else np.isin(numbers, sorted(kinds))
 
 
 def _blocks(reader: JournalReader, first_seq: int, last_seq: int, newest_first: bool) -> Iterator[Block]:
@@ -181,7 +188,7 @@ def _answers(
 
 def _events_asked(events: Rows, question: Question, orders: "_Orders | None") -> Mask:
     kinds = events["kind"]
-    asked: Mask = np.isin(kinds, sorted(question.event_kinds))
+    asked = _of_kinds(kinds, question.event_kinds)
     if question.instrument is not None:
         asked &= events["instrument"] == question.instrument
     if question.order is not None:
@@ -200,7 +207,7 @@ def _events_asked(events: Rows, question: Question, orders: "_Orders | None") ->
 
 def _decisions_asked(decisions: Rows, question: Question) -> Mask:
     kinds = decisions["kind"]
-    asked: Mask = np.isin(kinds, sorted(question.kinds_decided))
+    asked = _of_kinds(kinds, question.kinds_decided)
     if question.instrument is not None:
         asked &= decisions["instrument"] == question.instrument
     if question.order is not None:

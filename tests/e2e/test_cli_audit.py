@@ -9,13 +9,13 @@ from typing import Any
 
 import pytest
 
-from adapters.journal import append_journal, read_journal
+from adapters.journal import append_journal, create_journal, read_journal
 from adapters.journal.lmdb_environment import Access
 from adapters.journal.lmdb_journal import LmdbStore
 from adapters.journal.port import Table
 from adapters.journal.sealed import MANIFEST_KEY, seal
 from replay.refold import refold
-from tests.conformance.journal_places import digest_of, some_events
+from tests.conformance.journal_places import digest_of, manifest, some_events
 from tests.e2e.test_cli import RULES, command, environment, one_line, tapefold, write_run
 
 JOURNAL = "journals/small"
@@ -241,6 +241,17 @@ def test_a_list_shows_what_cannot_be_read(future: Path) -> None:
     assert (later["name"], now["name"], now["end"]) == ("later", "now", "closed")
     assert "format 9, expected format 1" in later["error"]
     assert "format 9" in told(future, "journal", "ls", ".")
+
+
+def test_a_journal_without_events(tmp_path: Path) -> None:
+    create_journal(tmp_path / "empty", manifest()).close()
+    assert object_of(tmp_path, "journal", "tail", "empty")["events"] == []
+    found = object_of(tmp_path, "journal", "info", "empty")
+    assert (found["events"], found["first_time"], found["end"], found["event_counts"]) == (0, "", "closed", {})
+    assert "End            closed" in told(tmp_path, "journal", "info", "empty")
+    assert "empty" in told(tmp_path, "journal", "ls", ".")
+    done = tapefold(tmp_path, "audit", "timeline", "empty")
+    assert done.returncode == 2 and "the tape is empty" in one_line(done.stderr)
 
 
 def test_a_journal_in_a_folder_that_cannot_be_written(run: Path, tmp_path: Path) -> None:

@@ -8,9 +8,14 @@ from typing import Any
 
 import pytest
 
+from adapters.cli.explaining import print_explanation
+from adapters.journal import read_journal
 from adapters.operating.requests import Answer, Request
 from adapters.operating.socket import ask
 from engine.kinds import TradingState
+from engine.reasons import Reason
+from replay.audit.explain import explain_event, explain_order
+from replay.audit.whatif import what_if
 from replay.live import Daemon
 from replay.live_setup import Sending, open_daemon
 from tests.simulation.daemon_lives import Life, World, the_tape_is_sound
@@ -80,3 +85,31 @@ def test_commands_in_a_trading_daemon_and_after_a_restart(world: World) -> None:
     assert resumed["ok"]
     assert daemon.session.row.trading_state == TradingState.ACTIVE
     the_tape_is_sound(world.folder, daemon)
+
+
+def test_its_tape_can_be_asked_why_and_what_if(world: World, capsys: pytest.CaptureFixture[str]) -> None:
+    """Of a live tape both playings are simulated; what really happened stands beside."""
+
+    async def trade_and_flatten(daemon: Daemon) -> Answer:
+        for _ in range(100):
+            world.tick()
+            await asyncio.sleep(0)
+        answer = await asyncio.to_thread(ask, world.folder, request("flatten"))
+        for _ in range(10):
+            world.tick()
+            await asyncio.sleep(0)
+        return answer
+
+    daemon, flattened = lived(world, trade_and_flatten)
+    with read_journal(world.folder) as reader:
+        same = what_if(reader, {"risk.open_orders_max": "1000"})
+        other = what_if(reader, {"risk.entries_per_day_max": "2"})
+        print_explanation(explain_event(reader, flattened["seq"]))
+        first = explain_order(reader, 1)
+    assert not same.is_exact and same.parted_seq == 0
+    assert same.real.orders == daemon.session.row.orders_placed and same.real.fills == daemon.session.row.fills
+    assert 0 < other.changed.fills < same.as_it_was.fills
+    assert other.changed.refusals[Reason.ENTRIES_PER_DAY_MAX] > 0
+    text = capsys.readouterr().out
+    assert "operator's command: flatten" in text and '"because"' in text
+    assert first["result"]["fills"] > 0 and first["happened"][1]["text"].endswith("sent")

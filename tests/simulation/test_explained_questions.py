@@ -176,3 +176,17 @@ def _with_document(tape: Tape, seq: int, document: TextDocument) -> MemoryJourna
                 documents[seq] = document
             writer.append(block.events.copy(), block.decisions.copy(), block.state_digest, documents)
     return journal
+
+
+def test_an_order_towards_a_target_says_which(capsys: pytest.CaptureFixture[str]) -> None:
+    told = {START_NS + 200 * MS: Action.BUY, START_NS + 600 * MS: Action.CLOSE}
+    more = '[signals]\nmode = "targets"\ntarget_weight = "10%"\n'
+    with script(on_quote=lambda row: Signal(0, told[row.ts_ns]) if row.ts_ns in told else None):
+        tape = record(configuration("python", {"scripted": {}}, more=more), [still(*range(0, 1500, 100))])
+    assert_in_order(
+        answer(tape.journal, capsys, order=1),
+        "why: entry towards the target of 19.999, set by scripted",
+        "✓ trading reduce only",
+        "fill of order 1",
+    )
+    assert "why: exit towards the target of 0, set by scripted" in answer(tape.journal, capsys, order=2)

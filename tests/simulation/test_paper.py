@@ -16,7 +16,9 @@ from adapters.exchanges.inbox import Inbox
 from adapters.exchanges.port import Command, Connection
 from adapters.journal import MemoryJournal, TextDocument, check, read_journal
 from engine.kinds import EventKind, OperatorAction
+from engine.reasons import Reason
 from engine.records import EVENT
+from replay.audit.whatif import what_if
 from replay.backtest import backtest_manifest
 from replay.live import Daemon
 from replay.live_setup import Sending, open_daemon
@@ -128,6 +130,18 @@ def test_it_trades_stops_and_goes_on_like_one_backtest(world: World) -> None:
     # A backtest ends with what was still under way.
     assert again[: len(events)] == events.tobytes()
     assert decided[: len(decisions)] == decisions
+
+
+def test_what_if_is_asked_of_the_recorded_tape(world: World) -> None:
+    """Two sessions of it: played again without an effect they are the tape, with one they are not."""
+    lived(world, 100)
+    lived(world, 60)
+    with read_journal(world.folder) as reader:
+        same = what_if(reader, {"risk.open_orders_max": "1000"})
+        other = what_if(reader, {"risk.open_orders_max": "1", "risk.entries_per_day_max": "3"})
+    assert same.is_exact and same.parted_seq == 0 and same.as_it_was.fills > 5
+    assert other.parted_seq > 0 and other.changed.fills < same.as_it_was.fills
+    assert other.changed.refusals[Reason.ENTRIES_PER_DAY_MAX] > 0
 
 
 def test_operators_are_heard_and_their_words_are_at_their_event(world: World) -> None:

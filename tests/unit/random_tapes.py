@@ -5,7 +5,8 @@ import numpy as np
 from engine.kinds import DecisionKind, EventKind
 from engine.records import BRACKET_DECISION, COMMAND, EVENT
 
-_EVENT_KINDS = [int(kind) for kind in EventKind]
+# Kinds that nobody knows are on a tape too, as refused events.
+_EVENT_KINDS = [*(int(kind) for kind in EventKind), 61]
 _DECISION_KINDS = [int(kind) for kind in DecisionKind]
 # Of ten events so many are of the market.
 _MARKET_OF_TEN = 6

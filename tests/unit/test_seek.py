@@ -11,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 import adapters.journal.spans as spans_module
+import replay.audit.seek as seek_module
 from adapters.errors import UserError
 from adapters.journal import JournalReader
 from adapters.journal.memory_journal import MemoryJournal, MemoryStore
@@ -26,6 +27,13 @@ from tests.unit.random_tapes import ORDERS, random_block
 _REPORTS = [*range(EventKind.ORDER_SENT, EventKind.ORDER_TRIGGERED + 1), EventKind.REQUEST_FAILED]
 _SAYS_STRATEGY = (EventKind.SIGNAL, EventKind.ORDER_REQUESTED, EventKind.STRATEGY_DEFINED)
 _START_NS = 1_700_000_000 * 10**9
+
+
+@pytest.fixture(autouse=True, scope="module")
+def _spans_are_asked() -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setattr(seek_module, "_FEW_EVENTS", 3)
+        yield
 
 
 def written(seed: int, blocks: list[int], span_events: int = 20) -> MemoryJournal:
