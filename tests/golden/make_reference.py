@@ -58,7 +58,7 @@ scale = "0.2"
 def demonstration(journal: Path) -> None:
     """The demonstration as it is."""
     settings = load_configuration(_DEMO)
-    run_backtest(settings, MarketData(settings).chunks(), journal)
+    run_backtest(settings, (chunk.view(np.uint8) for chunk in MarketData(settings).chunks()), journal)
 
 
 def crash_day(journal: Path) -> None:
@@ -123,6 +123,7 @@ MADE: Mapping[str, Callable[[Path], None]] = {
 
 def main(arguments: list[str]) -> None:
     with tempfile.TemporaryDirectory() as folder:
+        (Path(folder) / "made").mkdir()
         for name in arguments or MADE:
             MADE[name](Path(folder) / "made" / name)
             pack(name, Path(folder) / "made" / name)
