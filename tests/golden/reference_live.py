@@ -93,7 +93,8 @@ def _trade(trial: Trial) -> None:
     trial.wait_for_ready()
     _wait(trial, _has_tripped)
     time.sleep(2)
-    _ctl(trial, "breaker", "reset", "silence", "--reason", "the exchange says it has fixed its gateway", "--operator", "alice")
+    reason = "the exchange says it has fixed its gateway"
+    _ctl(trial, "breaker", "reset", "silence", "--reason", reason, "--operator", "alice")
     time.sleep(8)
     trial.end()
     trial.begin()

@@ -159,10 +159,6 @@ def test_the_first_difference_is_found() -> None:
 def test_a_layouts_name_is_that_of_its_fields() -> None:
     one = [("a", "<i8"), ("b", "<i8", (2,))]
     others = [[one[0], ("c", "<i8", (2,))], [one[0], ("b", "<i8", (3,))], [("a", "<f8"), one[1]]]
-        [("a", "<i8"), ("c", "<i8", (2,))],
-        [("a", "<i8"), ("b", "<i8", (3,))],
-        [("a", "<f8"), ("b", "<i8", (2,))],
-    ]
     assert layout_name(record(one)) == layout_name(record(one))
     assert len({layout_name(record(fields)) for fields in (one, *others)}) == 4
 
