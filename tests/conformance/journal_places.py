@@ -23,6 +23,7 @@ def manifest(**changes: Any) -> Manifest:
     fields = {
         "journal_id": "0123456789abcdef" * 2,
         "engine_version": "0.1.0+abc",
+        "state_layout": "0123456789abcdef",
         "layout": LAYOUT,
         "configuration_hash": "ff" * 32,
         "mode": "backtest",

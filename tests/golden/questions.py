@@ -66,7 +66,7 @@ def asked(live: JournalReader) -> list[Asked]:
         Asked(
             "Who re-armed the breaker, and why?",
             "Two requests had failed within a minute.",
-            [f"audit timeline {_LIVE} --from {trip} {_kinds('operator-command', 'breaker-tripped', 'breaker-changed')}"],
+            [f"audit timeline {_LIVE} {_kinds('operator-command', 'breaker-tripped')} --from {trip}"],
         ),
         Asked(
             "What was the position at 07:31?",

@@ -33,7 +33,7 @@ def test_who_armed_the_breaker_again_and_why(answers: dict[str, str]) -> None:
     told = answers["Who re-armed the breaker, and why?"]
     assert re.search(
         r"silence tripped: request failures is 2, limit 2.*"
-        r'reset breaker silence: "the exchange says it has fixed its gateway" \(alice.*silence is armed',
+        r'reset breaker silence: "the exchange says it has fixed its gateway" \(alice',
         told,
         flags=re.DOTALL,
     )
