@@ -2,7 +2,9 @@
 
 from functools import cache
 from pathlib import Path
+from typing import Any
 
+import numpy as np
 from blake3 import blake3
 
 VERSION = "0.3.0"
@@ -16,3 +18,17 @@ def engine_version() -> str:
     for file in sorted(_ENGINE.rglob("*.py")):
         digest.update(file.relative_to(_ENGINE).as_posix().encode() + b"\0" + file.read_bytes() + b"\0")
     return f"{VERSION}+{digest.hexdigest()[:16]}"
+
+
+def layout_name(layout: np.dtype[Any]) -> str:
+    """A name that two layouts of a state share only where all their fields have the same names, places and types."""
+    return blake3(_described(layout).encode()).hexdigest()[:16]
+
+
+def _described(layout: np.dtype[Any]) -> str:
+    if layout.subdtype is not None:
+        return f"{layout.shape}{_described(layout.base)}"
+    if layout.fields is None:
+        return layout.str
+    fields = [f"{name}@{of[1]}:{_described(of[0])}" for name, of in layout.fields.items()]
+    return f"{layout.itemsize}({','.join(fields)})"

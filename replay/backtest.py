@@ -12,9 +12,9 @@ from numpy.typing import NDArray
 from adapters.configuration import Configuration
 from adapters.errors import UserError
 from adapters.journal import Durability, JournalWriter, Manifest, create_journal, document_hash
-from adapters.version import engine_version
+from adapters.version import engine_version, layout_name
 from engine.records import EVENT
-from engine.state import DEFAULT_LIMITS, Limits
+from engine.state import DEFAULT_LIMITS, Limits, state_layout
 from replay.changes import change_document, check_changes, with_changes
 from replay.opening import opening_events
 from replay.session import Outcome
@@ -32,6 +32,7 @@ def backtest_manifest(configuration: Configuration, limits: Limits = DEFAULT_LIM
         journal_id=configuration_hash[:32],
         engine_version=engine_version(),
         layout=asdict(limits),
+        state_layout=layout_name(state_layout(limits)),
         configuration_hash=configuration_hash,
         mode=MODE,
         created_ns=0,

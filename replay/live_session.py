@@ -12,7 +12,7 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.errors import Divergence, UserError
+from adapters.errors import UserError
 from adapters.exchanges.port import Command
 from adapters.journal import (
     NO_STATE_DIGEST,
@@ -38,6 +38,7 @@ from engine.records import COMMAND, CONFIGURATION, DECISION_BYTES, EVENT, EVENT_
 from replay.ahead import blocks_ahead
 from replay.loop import LOOP, Gateway, Loop, Status, StrategyForm
 from replay.played_again import Comparison, inputs_of
+from replay.recorded import Recorded
 from replay.recorder import state_digest
 from replay.rows import IntRow
 from replay.session import EngineStopped
@@ -134,12 +135,12 @@ class LiveSession:
         simulated = self._gateway == Gateway.SIMULATED
         self._place.gateway = Gateway.SIMULATED if simulated else Gateway.RECORDED
         first_seq = 1 if simulated or from_start else self._from_snapshot(reader) + 1
-        made = Comparison()
+        made, recorded = Comparison(), Recorded(reader, self.engine)
         for block in blocks_ahead(reader, first_seq) if reader.last_seq >= first_seq else ():
             if simulated:
                 self._play_again(block, made)
             else:
-                self._go_through(block)
+                self._go_through(block, recorded)
             if progress is not None:
                 progress(block.last_seq)
         made.end()
@@ -161,7 +162,7 @@ class LiveSession:
         self._binding.memory[:] = np.frombuffer(memory, np.uint8)
         return snapshot.seq
 
-    def _go_through(self, block: Block) -> None:
+    def _go_through(self, block: Block, recorded: Recorded) -> None:
         decided: list[bytes] = []
         self._give(block.events)
         while (status := self._advance()) != Status.NEEDS_MARKET:
@@ -172,11 +173,7 @@ class LiveSession:
             else:
                 self._stop(status)
         decided.append(self._forget())
-        where = f"block {block.first_seq} to {block.last_seq}"
-        if b"".join(decided) != block.decisions.tobytes():
-            raise Divergence(f"{where}: other decisions than the recorded ones")
-        if block.state_digest not in (NO_STATE_DIGEST, state_digest(self.state)):
-            raise Divergence(f"{where}: another state than the recorded one")
+        recorded.compare(block, recorded.as_recorded(b"".join(decided)), self.state)
 
     def _play_again(self, block: Block, made: Comparison) -> None:
         """Give strategies and the simulated exchange once more what came from outside."""

@@ -21,11 +21,11 @@ from adapters.exchanges.keys import load_keys
 from adapters.exchanges.port import Connection, Exchange, ExchangeInstrument, Keys
 from adapters.journal import Document, Durability, Manifest, append_journal, create_journal, read_journal
 from adapters.journal.lmdb_environment import DATA_FILE
-from adapters.version import engine_version
+from adapters.version import engine_version, layout_name
 from engine.entry import engine_for
 from engine.kinds import EventKind
 from engine.records import BALANCE, EVENT, EVENT_BYTES, FUNDING
-from engine.state import DEFAULT_LIMITS, Limits
+from engine.state import DEFAULT_LIMITS, Limits, state_layout
 from replay.announced import Announced, still_to_come
 from replay.crash_points import from_environment
 from replay.desk import in_force_on_tape
@@ -34,6 +34,7 @@ from replay.live_session import Bytes, LiveSession, Recovered
 from replay.loop import Gateway, loop_for
 from replay.opening import opening_events
 from replay.operations import Operations
+from replay.recorded import Recorded
 from replay.setup import bind_strategies, check_capacities, new_exchange
 
 _SECOND_NS = 1_000_000_000
@@ -134,6 +135,11 @@ def _come_back(
             )
         if manifest.layout != asdict(limits):
             raise UserError(f"{folder}: has another layout than this engine, expected {asdict(limits)}")
+        if not Recorded(reader, session.engine).has_digests:
+            raise UserError(
+                f"{folder}: was begun by engine {manifest.engine_version}, whose state has other fields than that of "
+                f"this engine {engine_version()}; begin a new journal"
+            )
         recovered, in_force = session.recover(reader), in_force_on_tape(reader, configuration.in_force)
         return manifest.created_ns, recovered, in_force, still_to_come(configuration, reader, recovered.last_ts_ns)
 
@@ -148,6 +154,7 @@ def _manifest(configuration: Configuration, sending: Sending, limits: Limits, be
         journal_id=secrets.token_hex(16),
         engine_version=engine_version(),
         layout=asdict(limits),
+        state_layout=layout_name(state_layout(limits)),
         configuration_hash=_configuration_hash(configuration),
         mode=sending.value,
         created_ns=began_ns,

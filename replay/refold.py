@@ -1,4 +1,4 @@
-"""Fold a recorded tape again: to any point, compared with what was recorded, or watched as it goes."""
+"""Fold a recorded tape again, to any point, compared with what was recorded."""
 
 import time
 from collections.abc import Callable
@@ -8,12 +8,13 @@ import numpy as np
 from blake3 import blake3
 from numpy.typing import NDArray
 
-from adapters.errors import Divergence, UserError
-from adapters.journal import NO_STATE_DIGEST, Block, JournalReader
+from adapters.errors import UserError
+from adapters.journal import JournalReader
 from engine.entry import Engine, engine_for
-from engine.records import COMMAND, DECISION_BYTES
+from engine.records import DECISION_BYTES
 from engine.state import Limits
 from replay.ahead import blocks_ahead
+from replay.recorded import Recorded
 from replay.recorder import state_digest
 
 Bytes = NDArray[np.uint8]
@@ -73,24 +74,25 @@ def refold(
 ) -> Refold:
     """Fold the tape from its start up to and including `until_seq`, None for all of it.
 
-    With `compare`, decisions and the state's digest are compared with the recorded ones after every block;
-    the first difference raises Divergence.
+    Decisions are compared with the recorded ones after every block, and so is the state's digest at the end, or with
+    `compare` after every block; the first difference raises Divergence.
     """
     folder = Folder(limits_of(reader))
+    recorded = Recorded(reader, folder.engine)
     commands = blake3()
+    last_of_tape = reader.last_seq
     started = time.perf_counter()
     events = last_seq = last_ts_ns = 0
     for block in blocks_ahead(reader):
         end = block.last_seq if until_seq is None else min(block.last_seq, until_seq)
         count = max(0, end - block.first_seq + 1)
-        decided = folder.fold(block.events, count)
+        decided = recorded.as_recorded(folder.fold(block.events, count))
         commands.update(decided)
         events += count
         if count:
             last_seq = block.first_seq + count - 1
             last_ts_ns = int(folder.engine.view(folder.state).ts_ns)
-        if compare:
-            compare_block(block, decided, folder.state, count)
+        recorded.compare(block, decided, folder.state, count, digest=compare or block.last_seq == last_of_tape)
         if progress is not None:
             progress(events)
         if count < block.last_seq - block.first_seq + 1:
@@ -98,34 +100,3 @@ def refold(
     wall_s = time.perf_counter() - started
     digest = state_digest(folder.state).hex()
     return Refold(folder.engine, folder.state, events, last_seq, last_ts_ns, digest, commands.hexdigest(), wall_s)
-
-
-def compare_block(block: Block, decided: bytes, state: Bytes, count: int | None = None) -> None:
-    """Compare what was decided on a block, or on its first `count` events, with what is recorded. Raises Divergence."""
-    where = f"block {block.first_seq} to {block.last_seq}"
-    whole = count is None or block.first_seq + count > block.last_seq
-    recorded = block.decisions if whole else block.decisions[: _decided_until(block, block.first_seq + (count or 0))]
-    if decided != recorded.tobytes():
-        _differ(where, recorded.tobytes(), decided)
-    if not whole:
-        return
-    found = state_digest(state)
-    if block.state_digest not in (found, NO_STATE_DIGEST):
-        raise Divergence(f"{where}: state digest {found.hex()[:16]} after it, recorded {block.state_digest.hex()[:16]}")
-
-
-def _decided_until(block: Block, next_seq: int) -> int:
-    """How many bytes of a block's decisions are on events before `next_seq`."""
-    return int(np.searchsorted(block.decisions.view(COMMAND)["seq"], next_seq)) * DECISION_BYTES
-
-
-def _differ(where: str, recorded: bytes, decided: bytes) -> None:
-    pairs = zip(range(0, len(recorded), DECISION_BYTES), range(0, len(decided), DECISION_BYTES), strict=False)
-    same = next(
-        (i for i, _ in pairs if recorded[i : i + DECISION_BYTES] != decided[i : i + DECISION_BYTES]),
-        min(len(recorded), len(decided)),
-    )
-    raise Divergence(
-        f"{where}: decision {same // DECISION_BYTES + 1} of the block differs from the recorded one "
-        f"({len(decided) // DECISION_BYTES} decided, {len(recorded) // DECISION_BYTES} recorded)"
-    )

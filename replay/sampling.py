@@ -34,6 +34,7 @@ from engine.records import (
 )
 from engine.state import Limits, state_layout
 from replay.ahead import blocks_ahead
+from replay.recorded import Recorded
 from replay.recorder import state_digest
 from replay.refold import limits_of
 
@@ -119,7 +120,8 @@ _WATCHED_INSTRUMENT = _row("open_ticks", "high_ticks", "low_ticks", "orders", "p
 
 
 def _watch_layout(limits: Limits) -> np.dtype:
-    names = ("bucket_ns", "bucket_start_ns", "bucket_end_ns", "account_rows", "instrument_rows", "fill_rows")
+    times = ("bucket_ns", "bucket_start_ns", "bucket_end_ns")
+    names = (*times, "account_rows", "instrument_rows", "fill_rows", "decision_rows")
     counts = ("incidents", "refused", "brackets", "stops_moved", "level_changes", "fill_role", "fill_reason")
     return record(
         [(name, "<i8") for name in names + counts]
@@ -358,7 +360,16 @@ def _watcher_for(limits: Limits) -> tuple[Any, Any]:
     watch_type = _watch_layout(limits)
 
     def watch_events(  # type: ignore[no-untyped-def]
-        state_bytes, event_bytes, first, count, outbox_bytes, watch_bytes, account_bytes, instrument_bytes, fill_bytes
+        state_bytes,
+        event_bytes,
+        first,
+        count,
+        outbox_bytes,
+        watch_bytes,
+        account_bytes,
+        instrument_bytes,
+        fill_bytes,
+        decision_bytes,
     ):
         state = state_bytes.view(state_type)[0]
         outbox = outbox_bytes.view(outbox_type)[0]
@@ -367,8 +378,10 @@ def _watcher_for(limits: Limits) -> tuple[Any, Any]:
         account_rows = account_bytes.view(ACCOUNT_SAMPLE)
         instrument_rows = instrument_bytes.view(INSTRUMENT_SAMPLE)
         fill_rows = fill_bytes.view(BOOKED_FILL)
+        decisions = decision_bytes.view(COMMAND)
+        room = len(decisions) - len(outbox.items)
         applied = 0
-        while applied < count:
+        while applied < count and watch.decision_rows <= room:
             event = events[first + applied]
             if event.ts_ns > watch.bucket_end_ns:
                 if not _sample(state, watch, account_rows, instrument_rows):
@@ -384,6 +397,8 @@ def _watcher_for(limits: Limits) -> tuple[Any, Any]:
             step(state, event, outbox)
             for i in range(outbox.count):
                 _tally(watch, state, outbox.items[i])
+                decisions[watch.decision_rows] = outbox.items[i]
+                watch.decision_rows += 1
             if is_fill and _fills_booked(state, event) != booked:
                 _book(fill_rows[watch.fill_rows], watch, state, overlay(event, FILL))
                 watch.fill_rows += 1
@@ -469,8 +484,11 @@ class _Watcher:
         self.accounts = _Buffer(ACCOUNT_SAMPLE, 64 * limits.accounts)
         self.instruments = _Buffer(INSTRUMENT_SAMPLE, 64 * limits.instruments)
         self.fills = _Buffer(BOOKED_FILL, 8_192)
+        items = len(np.zeros(1, self.engine.outbox_layout)["items"][0])
+        self._decisions = _Buffer(COMMAND, items + 8_192)
 
-    def see(self, events: Bytes) -> None:
+    def see(self, events: Bytes) -> bytes:
+        """The next block's events; what was decided on them."""
         first, count = 0, len(events) // EVENT.itemsize
         while first < count:
             first += self._run(
@@ -483,8 +501,12 @@ class _Watcher:
                 self.accounts.data,
                 self.instruments.data,
                 self.fills.data,
+                self._decisions.data,
             )
             self._take()
+        decided = self._decisions.all().tobytes()
+        self._decisions.taken.clear()
+        return decided
 
     def finish(self) -> None:
         """Take the rows of the last bucket."""
@@ -495,13 +517,15 @@ class _Watcher:
         self.accounts.take(int(self.watch.account_rows))
         self.instruments.take(int(self.watch.instrument_rows))
         self.fills.take(int(self.watch.fill_rows))
-        self.watch.account_rows = self.watch.instrument_rows = self.watch.fill_rows = 0
+        self._decisions.take(int(self.watch.decision_rows))
+        self.watch.account_rows = self.watch.instrument_rows = self.watch.fill_rows = self.watch.decision_rows = 0
 
 
 def observe(
     reader: JournalReader, progress: Callable[[int], None] | None = None, until_seq: int | None = None
 ) -> Observation:
-    """Fold the tape up to `until_seq` (None: all of it) and keep what a report needs. Raises JournalDamaged.
+    """Fold the tape up to `until_seq` (None: all of it) and keep what a report needs. Raises JournalDamaged, and
+    Divergence as `refold` does.
 
     `progress` is told how many events have been folded.
     """
@@ -509,8 +533,11 @@ def observe(
     last_seq = reader.last_seq if until_seq is None else until_seq
     first_ts_ns, last_ts_ns, bar_ns = _span(reader, last_seq)
     watcher = _Watcher(limits, bucket_ns_for(last_ts_ns - first_ts_ns, bar_ns))
+    recorded = Recorded(reader, watcher.engine)
     for block in blocks_ahead(reader, last_seq=last_seq):
-        watcher.see(block.events[: (last_seq - block.first_seq + 1) * EVENT.itemsize])
+        count = min(block.last_seq, last_seq) - block.first_seq + 1
+        decided = recorded.as_recorded(watcher.see(block.events[: count * EVENT.itemsize]))
+        recorded.compare(block, decided, watcher.state, count, digest=False)
         if progress is not None:
             progress(block.last_seq)
     watcher.finish()

@@ -17,6 +17,7 @@ from engine.kinds import EventKind
 from engine.records import CONNECTION, EVENT_BYTES
 from replay.ahead import blocks_ahead
 from replay.names import Names, read_names
+from replay.recorded import Recorded
 from replay.refold import Folder, limits_of
 
 Json = dict[str, Any]
@@ -61,9 +62,11 @@ def sessions_of(reader: JournalReader, is_written: bool) -> Json:
     """
     names = read_names(reader)
     told = tomllib.loads(names.configuration)
-    history = _History(Folder(limits_of(reader)), names)
+    folder = Folder(limits_of(reader))
+    history, recorded = _History(folder, names), Recorded(reader, folder.engine)
     for block in blocks_ahead(reader):
-        history.see(block.first_seq, block.events)
+        decided = history.see(block.first_seq, block.events)
+        recorded.compare(block, recorded.as_recorded(decided), folder.state)
     history.close_figures()
     last = len(history.sessions) - 1
     return {
@@ -83,15 +86,17 @@ class _History:
         self._names = names
         self._marked_account = -1
 
-    def see(self, first_seq: int, events: Bytes) -> None:
+    def see(self, first_seq: int, events: Bytes) -> bytes:
+        """The next block; what was decided on it."""
         rows = events.view(CONNECTION)
-        first = 0
+        first, decided = 0, []
         for place in self._starts(rows):
-            self._fold(first_seq + first, events[first * EVENT_BYTES : place * EVENT_BYTES])
+            decided += [self._fold(first_seq + first, events[first * EVENT_BYTES : place * EVENT_BYTES])]
             self.close_figures()
             self._begin(first_seq + place, int(rows["ts_ns"][place]))
             first = place
-        self._fold(first_seq + first, events[first * EVENT_BYTES :])
+        decided += [self._fold(first_seq + first, events[first * EVENT_BYTES :])]
+        return b"".join(decided)
 
     def _starts(self, rows: NDArray[Any]) -> list[int]:
         """Where sessions begin; a daemon marks it for all its accounts, and the first of them counts."""
@@ -107,13 +112,13 @@ class _History:
         accounts = {number: _now(state, number) if self.sessions else _Account() for number in self._names.accounts}
         self.sessions.append(_Session(seq, ts_ns, accounts, fills))
 
-    def _fold(self, first_seq: int, events: Bytes) -> None:
+    def _fold(self, first_seq: int, events: Bytes) -> bytes:
         count = len(events) // EVENT_BYTES
         if count == 0:
-            return
-        self._folder.fold(np.ascontiguousarray(events), count)
+            return b""
+        decided = self._folder.fold(np.ascontiguousarray(events), count)
         if not self.sessions:
-            return
+            return decided
         session, state = self.sessions[-1], self._folder.engine.view(self._folder.state)
         rows = events.view(CONNECTION)
         session.last_seq, session.ended_ns = first_seq + count - 1, int(rows["ts_ns"][-1])
@@ -123,6 +128,7 @@ class _History:
             profit = _profit(state, number)
             account.peak_units = max(account.peak_units, profit)
             account.drawdown_units = max(account.drawdown_units, account.peak_units - profit)
+        return decided
 
     def close_figures(self) -> None:
         """Of the session that ends here."""

@@ -6,7 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.cli.console import prepare_engine, print_json, print_pairs, print_table, progress
 from adapters.cli.lines import print_line, where_to_print
-from adapters.cli.tapes import print_standing
+from adapters.cli.tapes import print_standing, tell_engine
 from adapters.errors import UserError
 from adapters.report.amounts import time_text
 
@@ -101,6 +101,7 @@ def state(journal: Path, at: str, diff: str | None, output: str) -> int:
         seq = seq_at(reader, at, "--at")
         other = None if diff is None else seq_at(reader, diff, "--diff")
         names = read_names(reader, max(seq, other or 0))
+        tell_engine(reader)
         one = _fold(reader, seq)
         another = None if other is None else _fold(reader, other)
     view = one.engine.view(one.state)

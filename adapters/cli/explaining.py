@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters.cli.console import counted, prepare_engine, print_json, progress
+from adapters.cli.tapes import tell_engine
 from adapters.errors import UserError
 from adapters.report.amounts import shown_amount
 
@@ -36,11 +37,13 @@ def explain(journal: Path, order: int | None, at: str | None, output: str) -> in
     from replay.audit.explain import explain_event, explain_order
     from replay.point import seq_at
 
-    with read_journal(journal) as reader, progress("Folding the tape", reader.last_seq) as done:
-        if order is not None:
-            found = explain_order(reader, order, done)
-        else:
-            found = explain_event(reader, seq_at(reader, at, "--at"), done)
+    with read_journal(journal) as reader:
+        tell_engine(reader)
+        with progress("Folding the tape", reader.last_seq) as done:
+            if order is not None:
+                found = explain_order(reader, order, done)
+            else:
+                found = explain_event(reader, seq_at(reader, at, "--at"), done)
     if output == "json":
         print_json({"journal": str(journal), **found})
     else:

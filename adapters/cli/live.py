@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING, Any
 
 from adapters.cli.console import prepare_engine, print_json
 from adapters.cli.outcome import FAULT, TRACEBACK
+from adapters.cli.tapes import tell_engine
 from adapters.errors import TapefoldError, UserError
 
 if TYPE_CHECKING:
@@ -93,6 +94,7 @@ def recover(journal: Path, check: bool, output: str) -> int:
     from replay.recovery import look
 
     with read_journal(journal) as reader:
+        tell_engine(reader)
         found = look(reader, check)
     if output == "json":
         print_json(found)

@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters.cli.console import counted, prepare_engine, print_json, print_pairs, print_table, progress, shown
+from adapters.cli.tapes import tell_engine
 from adapters.errors import UserError
 from adapters.report.amounts import duration_text
 
@@ -43,6 +44,7 @@ def risk(
         last_seq = seq_at(reader, at, "--at")
         names = read_names(reader, last_seq)
         question = Question(parse_shocks(shocks, names), _benchmark(benchmark, names), periods_per_year)
+        tell_engine(reader)
         with progress("Folding the tape", last_seq) as done:
             observation = observe(CutTape(reader, last_seq), done)
     trips = round_trips(observation.fills, funding_of(observation.state))

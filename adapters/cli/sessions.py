@@ -5,6 +5,7 @@ from pathlib import Path
 from typing import Any
 
 from adapters.cli.console import prepare_engine, print_json, print_pairs, print_table, shown
+from adapters.cli.tapes import tell_engine
 
 
 def sessions(journal: Path, output: str) -> int:
@@ -15,6 +16,7 @@ def sessions(journal: Path, output: str) -> int:
     from replay.sessions import sessions_of
 
     with read_journal(journal) as reader:
+        tell_engine(reader)
         found = sessions_of(reader, has_writer(journal))
     if output == "json":
         print_json({"journal": str(journal), **found})

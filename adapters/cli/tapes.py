@@ -1,8 +1,7 @@
 """`replay` and `verify`: what a journal leads to, and whether it is what was recorded."""
 
 import time
-from collections.abc import Iterator, Mapping, Sequence
-from contextlib import contextmanager
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -28,6 +27,7 @@ def replay(journal: Path, until: str | None, output: str) -> int:
 
     with read_journal(journal) as reader:
         last_seq = seq_at(reader, until, "--until")
+        tell_engine(reader)
         refold(reader, until_seq=1)  # loads the kernel, off the clock
         with progress("Folding the tape", last_seq) as done:
             folded = refold(reader, until_seq=last_seq, progress=done)
@@ -198,7 +198,8 @@ def _verify_fold(reader: "JournalReader", events: int, result: dict[str, Any]) -
     result["engine_version"] = engine_version()
     result["recorded_engine_version"] = reader.manifest.engine_version
     refold(reader, until_seq=1)  # loads the kernel, off the clock
-    with progress("Folding the tape", events) as done, _explained(result):
+    tell_engine(reader)
+    with progress("Folding the tape", events) as done:
         folded = refold(reader, compare=True, progress=done)
         result["snapshots_checked"] = _check_snapshots(reader)
     result |= _ask_strategies(reader)
@@ -219,18 +220,21 @@ def _ask_strategies(reader: "JournalReader") -> dict[str, Any]:
     return {"strategies_asked": parity.asked} | ({} if parity.asked else {"strategies_not_asked": parity.why_not})
 
 
-@contextmanager
-def _explained(result: Mapping[str, Any]) -> Iterator[None]:
-    """Say with a divergence that another engine recorded the tape, where that is so."""
-    now, then = result["engine_version"], result["recorded_engine_version"]
-    if now != then:
-        tell(f"The journal was recorded by engine {then}; this is engine {now}.")
-    try:
-        yield
-    except Divergence as error:
-        if now == then:
-            raise
-        raise Divergence(f"{error}; it was recorded by engine {then}, this is engine {now}") from error
+def tell_engine(reader: "JournalReader") -> None:
+    """Say on stderr that another engine recorded a tape, where that is so, before it is folded."""
+    from adapters.version import engine_version
+    from engine.entry import engine_for
+    from replay.recorded import Recorded
+    from replay.refold import limits_of
+
+    then, now = reader.manifest.engine_version, engine_version()
+    if then == now:
+        return
+    same_fields = Recorded(reader, engine_for(limits_of(reader))).has_digests
+    fields = (
+        "" if same_fields else ", whose state has other fields: decisions are compared, digests of the state are not"
+    )
+    tell(f"The journal was recorded by engine {then}; this is engine {now}{fields}.")
 
 
 def _check_snapshots(reader: "JournalReader") -> int:

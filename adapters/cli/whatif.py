@@ -6,6 +6,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from adapters.cli.console import prepare_engine, print_json, print_pairs, print_table, progress, shown
+from adapters.cli.tapes import tell_engine
 from adapters.errors import UserError
 from adapters.report.amounts import time_text
 
@@ -32,6 +33,7 @@ def whatif(journal: Path, changes: Sequence[str], at: str | None, limit: int, ou
 
     with read_journal(journal) as reader:
         at_seq = None if at is None else seq_at(reader, at, "--at")
+        tell_engine(reader)
         with progress("Playing the tape twice", reader.last_seq) as done:
             found = what_if(reader, texts, at_seq, done)
         names = read_names(reader)

@@ -11,7 +11,6 @@ import numpy as np
 from adapters.errors import JournalDamaged, UserError
 from adapters.journal.blocks import (
     ALIGNMENT_BYTES,
-    HEADER_BYTES,
     BlockBuffer,
     Chain,
     aligned,
@@ -22,6 +21,7 @@ from adapters.journal.blocks import (
     seal_block,
 )
 from adapters.journal.documents import Document, decode_document, encode_document, hash_word
+from adapters.journal.older import upcast_manifest, version_of
 from adapters.journal.port import (
     DIGEST_BYTES,
     FORMAT_VERSION,
@@ -50,6 +50,7 @@ from adapters.journal.sealed import (
 )
 from adapters.journal.segments import SegmentAbsent
 from adapters.journal.spans import Gathering, prepare_to_gather, span_change
+from adapters.version import VERSION
 from engine.records import DECISION_BYTES, EVENT, EVENT_BYTES
 
 NONE: Mapping[int, Document] = MappingProxyType({})
@@ -85,9 +86,20 @@ def read_manifest(store: Store) -> tuple[Manifest, bytes]:
             version = msgspec.msgpack.decode(payload, type=_FormatVersion).format_version
             if version != FORMAT_VERSION:
                 raise UserError(f"{store.name}: the journal has format {version}, expected format {FORMAT_VERSION}")
-            return msgspec.msgpack.decode(payload, type=Manifest), bytes(value[:DIGEST_BYTES])
+            manifest = msgspec.convert(upcast_manifest(msgspec.msgpack.decode(payload)), Manifest)
+            _check_version(store, manifest)
+            return manifest, bytes(value[:DIGEST_BYTES])
         except (Malformed, msgspec.MsgspecError) as damage:
             raise JournalDamaged(f"{store.name}: manifest: {damage}; nothing can be read") from damage
+
+
+def _check_version(store: Store, manifest: Manifest) -> None:
+    """What a later version means by its records is not known here."""
+    begun, own = version_of(manifest.engine_version), tuple(map(int, VERSION.split(".")))
+    if begun is not None and begun > own:
+        raise UserError(
+            f"{store.name}: the journal was begun by version {'.'.join(map(str, begun))}, expected {VERSION} or earlier"
+        )
 
 
 def read_head(view: View) -> Head:
@@ -159,24 +171,21 @@ class JournalWriter:
         documents: Mapping[int, Document] = NONE,
     ) -> int:
         """As `append`, for the first so many records of a buffer, which are stored as they lie there."""
-        head, value, changes = self._block(buffer, events, decisions, state_digest, documents)
-        self._store.write([*changes, *self._span_made])
+        head, changes = self._block(buffer, events, decisions, state_digest, documents)
+        self._store.write(changes)
+        first_seq = self.next_seq
         self._head = head
         self._has_grown = True
-        self._gather(head.block_seq, np.frombuffer(value, np.uint8)[HEADER_BYTES:], events, len(documents))
+        # After the commit: a span is written with the next one, and what it lacks until then can be read.
+        self._span_made = []
+        self._span.add(first_seq, *buffer.block(events, decisions), len(documents))
+        if self._span.is_full:
+            self._span_made = [span_change(self._span.close())]
         return head.last_seq
 
     def rehearse(self, buffer: BlockBuffer, events: int, decisions: int) -> None:
         """Do what `append_buffer` does up to the commit, and leave the tape as it is."""
-        self._store.rehearse(self._block(buffer, events, decisions, NO_STATE_DIGEST, NONE)[2])
-
-    def _gather(self, first_seq: int, records: Bytes, events: int, documents: int) -> None:
-        """After the commit: a span is written with the next one, and what it lacks until then can be read."""
-        split = events * EVENT_BYTES
-        self._span_made = []
-        self._span.add(first_seq, records[:split], records[split:], documents)
-        if self._span.is_full:
-            self._span_made = [span_change(self._span.close())]
+        self._store.rehearse(self._block(buffer, events, decisions, NO_STATE_DIGEST, NONE)[1])
 
     def _block(
         self,
@@ -185,8 +194,8 @@ class JournalWriter:
         decisions: int,
         state_digest: bytes,
         documents: Mapping[int, Document],
-    ) -> tuple[Head, memoryview, list[Change]]:
-        """The next block: where the tape ends with it, its bytes, and what is to be written."""
+    ) -> tuple[Head, list[Change]]:
+        """The next block: where the tape ends with it, and what is to be written."""
         first_seq = self.next_seq
         last_seq = check_sequence(first_seq, events, buffer.decisions[: decisions * DECISION_BYTES])
         if len(state_digest) != DIGEST_BYTES:
@@ -201,8 +210,8 @@ class JournalWriter:
         head = Head(last_seq, self._head.blocks + 1, first_seq, bytes(value[:DIGEST_BYTES]))
         changes: list[Change] = [(Table.BLOCKS, seq_key(first_seq), value)]
         changes += [(Table.DOCUMENTS, seq_key(seq), document) for seq, document in sealed]
-        changes += [(Table.MANIFEST, HEAD_KEY, head.encode())]
-        return head, value, changes
+        changes += [(Table.MANIFEST, HEAD_KEY, head.encode()), *self._span_made]
+        return head, changes
 
     def save_snapshot(self, snapshot: Snapshot) -> None:
         """Keep a snapshot of the state after a block that is already on the tape. Raises `ValueError` for another."""

@@ -43,7 +43,11 @@ class Durability(Enum):
 
 
 class Manifest(msgspec.Struct, frozen=True, kw_only=True):
-    """What the whole tape is for: written once, covered by the hash of the first block."""
+    """What the whole tape is for: written once, covered by the hash of the first block.
+
+    `engine_version` is the engine that began it. `layout` has the capacities of its states, `state_layout` names their
+    fields (`adapters.version.layout_name`): only where both are the same can states be compared by their digests.
+    """
 
     journal_id: str
     engine_version: str
@@ -51,6 +55,7 @@ class Manifest(msgspec.Struct, frozen=True, kw_only=True):
     configuration_hash: str
     mode: str
     created_ns: int
+    state_layout: str = ""
     format_version: int = FORMAT_VERSION
 
     def __post_init__(self) -> None:

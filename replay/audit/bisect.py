@@ -1,6 +1,6 @@
 """Where two tapes part: by the hash chain as far as their blocks agree, then record by record."""
 
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from dataclasses import dataclass
 from enum import Enum
 from typing import Any
@@ -9,8 +9,9 @@ import numpy as np
 from numpy.typing import NDArray
 
 from adapters.journal import NO_STATE_DIGEST, Block, JournalReader
-from engine.records import COMMAND, DECISION_BYTES, EVENT, EVENT_BYTES
+from engine.records import COMMAND, EVENT, EVENT_BYTES
 from replay.ahead import blocks_ahead
+from replay.recorded import Recorded, first_difference
 from replay.recorder import state_digest
 from replay.refold import Folder, limits_of
 
@@ -72,14 +73,15 @@ def part_from_engine(reader: JournalReader, progress: Progress | None = None) ->
     The recorded decisions stand first.
     """
     folder = Folder(limits_of(reader))
+    recorded = Recorded(reader, folder.engine)
     for block in blocks_ahead(reader):
-        decided = folder.fold(block.events, len(block.events) // EVENT_BYTES)
-        seq = _first_difference(block.decisions.tobytes(), decided)
+        decided = recorded.as_recorded(folder.fold(block.events, len(block.events) // EVENT_BYTES))
+        seq = first_difference(block.decisions.tobytes(), decided)
         if seq:
             event = block.events.view(EVENT)[seq - block.first_seq].copy()
             ones, others = block.decisions.view(COMMAND), np.frombuffer(decided, COMMAND)
             return Parted(What.DECISION, seq, seq - 1, (event, event), (_on(ones, seq), _on(others, seq)))
-        if block.state_digest not in (NO_STATE_DIGEST, state_digest(folder.state)):
+        if recorded.has_digests and block.state_digest not in (NO_STATE_DIGEST, state_digest(folder.state)):
             return Parted(What.STATE, block.last_seq, block.first_seq - 1)
         if progress is not None:
             progress(block.last_seq)
@@ -104,7 +106,7 @@ def _part_at(first_seq: int, last_seq: int, one: Block, other: Block) -> Parted 
     ones, others = (_events(block, first_seq, last_seq) for block in (one, other))
     decided = tuple(_decisions(block, first_seq, last_seq) for block in (one, other))
     same = np.array_equal(ones, others)
-    seq = _first_difference(decided[0].tobytes(), decided[1].tobytes())
+    seq = first_difference(decided[0].tobytes(), decided[1].tobytes())
     if same and not seq:
         return None
     by_event = first_seq + _first_place(ones, others) if not same else last_seq + 1
@@ -129,20 +131,6 @@ def _decisions(block: Block, first_seq: int, last_seq: int) -> Rows:
 def _first_place(ones: Bytes, others: Bytes) -> int:
     """The first of equally many events that is another."""
     return int((ones != others).argmax()) // EVENT_BYTES
-
-
-def _first_difference(one: bytes, other: bytes) -> int:
-    """The event of the first decision that one list has and the other has not, 0 where they are the same."""
-    if one == other:
-        return 0
-    pairs = zip(_each(one), _each(other), strict=False)
-    same = next((i for i, (a, b) in enumerate(pairs) if a != b), min(len(one), len(other)) // DECISION_BYTES)
-    ones, others = np.frombuffer(one, COMMAND), np.frombuffer(other, COMMAND)
-    return min(int(rows["seq"][same]) for rows in (ones, others) if same < len(rows))
-
-
-def _each(decisions: bytes) -> Iterator[bytes]:
-    return (decisions[at : at + DECISION_BYTES] for at in range(0, len(decisions), DECISION_BYTES))
 
 
 def _on(decisions: Rows, seq: int) -> Rows:

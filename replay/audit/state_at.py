@@ -9,8 +9,9 @@ from adapters.errors import UserError
 from adapters.journal import JournalReader, Snapshot
 from adapters.version import engine_version
 from replay.ahead import blocks_ahead
+from replay.recorded import Recorded
 from replay.recorder import state_digest
-from replay.refold import Folder, Refold, compare_block, limits_of
+from replay.refold import Folder, Refold, limits_of
 
 
 def state_at(reader: JournalReader, seq: int, progress: Callable[[int], None] | None = None) -> Refold:
@@ -23,12 +24,13 @@ def state_at(reader: JournalReader, seq: int, progress: Callable[[int], None] | 
     if not 0 <= seq <= reader.last_seq:
         raise UserError(f"event {seq}: expected one of the tape, 0 to {reader.last_seq}")
     folder = Folder(limits_of(reader))
+    recorded = Recorded(reader, folder.engine)
     started = time.perf_counter()
     first_seq = _take_over(reader, folder, seq) + 1
     for block in blocks_ahead(reader, first_seq) if first_seq <= seq else ():
         count = min(block.last_seq, seq) - block.first_seq + 1
-        decided = folder.fold(block.events, count)
-        compare_block(block, decided, folder.state, count)
+        decided = recorded.as_recorded(folder.fold(block.events, count))
+        recorded.compare(block, decided, folder.state, count)
         if progress is not None:
             progress(block.first_seq + count - 1)
         if block.last_seq >= seq:

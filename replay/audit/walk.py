@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from adapters.errors import Divergence
 from adapters.journal import Document, JournalReader
 from engine.records import COMMAND, DECISION_BYTES
 from replay.audit.seek import event_at
 from replay.audit.state_at import state_at
+from replay.recorded import Recorded
 
 Bytes = NDArray[np.uint8]
 Rows = NDArray[Any]
@@ -45,6 +45,7 @@ class Walk:
         self._progress = progress
         self._folded = state_at(reader, 0)
         self._engine = self._folded.engine
+        self._recorded = Recorded(reader, self._engine)
         self._state, self._seq = self._folded.state, 0
         self._outbox = self._engine.new_outbox()
         self._asked: Any = self._outbox.view(self._engine.outbox_layout)[0]
@@ -58,13 +59,10 @@ class Walk:
             block = self._reader.block_at(self._seq + 1)
             first = self._seq + 1 - block.first_seq
             count = min(block.last_seq, seq) - self._seq
-            decided = self._fold(block.events, first, count)
+            decided = self._recorded.as_recorded(self._fold(block.events, first, count))
             rows = block.decisions.view(COMMAND)
             own = rows[(rows["seq"] > self._seq) & (rows["seq"] <= self._seq + count)]
-            if decided != own.tobytes():
-                raise Divergence(
-                    f"events {self._seq + 1} to {self._seq + count}: other decisions than the recorded ones"
-                )
+            self._recorded.compare_decisions(own.tobytes(), decided)
             self._seq += count
         return self._engine.view(self._state.copy())
 
@@ -75,8 +73,7 @@ class Walk:
         self._asked["listing"], self._asked["listed"] = 1, 0
         decided = self._fold(np.frombuffer(found.event.tobytes(), np.uint8).copy(), 0, 1)
         self._asked["listing"] = 0
-        if decided != found.decisions.tobytes():
-            raise Divergence(f"event {seq}: other decisions than the recorded ones")
+        self._recorded.compare_decisions(found.decisions.tobytes(), self._recorded.as_recorded(decided))
         self._seq = seq
         return Decided(
             seq=seq,

@@ -6,13 +6,13 @@ from typing import Any
 
 import numpy as np
 
-from adapters.errors import Divergence
 from adapters.journal import Block, JournalReader
 from engine.kinds import EventKind, OrderStatus
 from engine.records import COMMAND, EVENT_BYTES, ORDER_REPORT, POSITION_REPORT
 from replay.ahead import blocks_ahead
 from replay.audit.state_at import state_at
-from replay.refold import Folder, compare_block, limits_of
+from replay.recorded import Recorded
+from replay.refold import Folder, limits_of
 
 Progress = Callable[[int], None]
 
@@ -68,7 +68,9 @@ def watch(reader: JournalReader, first_seq: int, last_seq: int, progress: Progre
     begin = state_at(reader, first_seq - 1, progress)
     folder.state[:] = begin.state
     view = folder.engine.view
-    watcher = _Watcher(folder, Watched(begin.engine.view(begin.state), view(folder.state)))
+    watcher = _Watcher(
+        folder, Watched(begin.engine.view(begin.state), view(folder.state)), Recorded(reader, folder.engine)
+    )
     for block in blocks_ahead(reader, first_seq, last_seq):
         watcher.see(block, first_seq, last_seq)
         if progress is not None:
@@ -77,9 +79,10 @@ def watch(reader: JournalReader, first_seq: int, last_seq: int, progress: Progre
 
 
 class _Watcher:
-    def __init__(self, folder: Folder, seen: Watched) -> None:
+    def __init__(self, folder: Folder, seen: Watched, recorded: Recorded) -> None:
         self.seen = seen
         self._folder = folder
+        self._recorded = recorded
         self._open: dict[int, UnknownOrder] = {}
         for order in seen.before.orders[: int(seen.before.slots_used)]:
             if int(order["status"]) == OrderStatus.UNKNOWN:
@@ -96,10 +99,13 @@ class _Watcher:
             if end > first:
                 self._look(block.first_seq + place, rows[place:end])
             first = end
+        as_recorded = self._recorded.as_recorded(b"".join(decided))
         if first_seq <= block.first_seq:
-            compare_block(block, b"".join(decided), self._folder.state, count)
+            self._recorded.compare(block, as_recorded, self._folder.state, count)
         else:
-            _compare_part(block, b"".join(decided), first_seq, last_seq)
+            rows = block.decisions.view(COMMAND)
+            part = rows[(rows["seq"] >= first_seq) & (rows["seq"] <= last_seq)]
+            self._recorded.compare_decisions(part.tobytes(), as_recorded)
 
     def _places(self, rows: Any, first: int) -> list[int]:
         """After which events there is something to look at."""
@@ -142,11 +148,3 @@ class _Watcher:
         reported = int(report["quantity_lots"])
         if held != reported:
             self.seen.differences.append(PositionDifference(seq, int(report["ts_ns"]), account, number, reported, held))
-
-
-def _compare_part(block: Block, decided: bytes, first_seq: int, last_seq: int) -> None:
-    rows = block.decisions.view(COMMAND)
-    recorded = rows[(rows["seq"] >= first_seq) & (rows["seq"] <= last_seq)]
-    if decided != recorded.tobytes():
-        where = f"block {block.first_seq} to {block.last_seq}"
-        raise Divergence(f"{where}: what is decided from event {first_seq} on is not what is recorded")

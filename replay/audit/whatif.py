@@ -15,12 +15,12 @@ from adapters.errors import UserError
 from adapters.journal import Block, ConfigurationDocument, JournalReader
 from engine.kinds import DecisionKind, EventKind
 from engine.records import BREAKER_DECISION, COMMAND, CONFIGURATION, EVENT, EVENT_BYTES, REFUSAL
-from engine.state import Limits
 from replay.ahead import blocks_ahead
 from replay.audit.again import REAL_KINDS, Cutter, Piece, Played
 from replay.audit.parting import Difference, Parting
 from replay.changes import fields_of, told_rules
 from replay.played_again import Comparison
+from replay.recorded import Recorded
 from replay.refold import Folder, limits_of
 
 Bytes = NDArray[np.uint8]
@@ -94,7 +94,7 @@ def what_if(
     configuration = tape_configuration(reader)
     told_after = _told_after(reader, at_seq)
     rules = _told(reader, configuration, changes, told_after)
-    playing = _Playing(configuration, limits_of(reader), rules, told_after, reader.manifest.mode in _SIMULATED_MODES)
+    playing = _Playing(reader, configuration, rules, told_after)
     for block in blocks_ahead(reader):
         playing.take(block)
         if progress is not None:
@@ -148,9 +148,8 @@ def _told(reader: JournalReader, configuration: Configuration, changes: Mapping[
 class _Playing:
     """Both playings in step, and beside them the tape itself."""
 
-    def __init__(
-        self, configuration: Configuration, limits: Limits, rules: Bytes, told_after: int, is_exact: bool
-    ) -> None:
+    def __init__(self, reader: JournalReader, configuration: Configuration, rules: Bytes, told_after: int) -> None:
+        limits, is_exact = limits_of(reader), reader.manifest.mode in _SIMULATED_MODES
         self._rules, self._told_after, self._is_told = rules, told_after, False
         self._cutter = Cutter(() if is_exact else REAL_KINDS)
         self._first, self._second = Played(configuration, limits), Played(configuration, limits)
@@ -159,6 +158,7 @@ class _Playing:
         self._parting = Parting()
         self._comparison = Comparison() if is_exact else None
         self._folder = Folder(limits)
+        self._recorded = Recorded(reader, self._folder.engine)
         self._real = Side(self._folder.engine.view(self._folder.state))
 
     def take(self, block: Block) -> None:
@@ -169,7 +169,8 @@ class _Playing:
         if self._comparison is not None:
             self._comparison.compare(block)
         else:
-            decided = self._folder.fold(block.events, len(block.events) // EVENT_BYTES)
+            decided = self._recorded.as_recorded(self._folder.fold(block.events, len(block.events) // EVENT_BYTES))
+            self._recorded.compare(block, decided, self._folder.state)
             self._real.count(block.events.tobytes(), decided)
 
     def end(self) -> WhatIf:
@@ -193,7 +194,8 @@ class _Playing:
     def _both(self, first: tuple[bytes, bytes], second: tuple[bytes, bytes]) -> None:
         before = self._as_it_was.events, self._changed.events - self._parting.told
         if self._comparison is not None:
-            self._comparison.add(*first)
+            made, decided = first
+            self._comparison.add(made, self._recorded.as_recorded(decided))
         self._as_it_was.count(*first)
         self._changed.count(*second)
         self._parting.compare(first, second, before)

@@ -15,7 +15,7 @@ import pytest
 
 from adapters.journal import Manifest, create_journal, read_journal
 from adapters.report.files import REPORT_FILES
-from adapters.version import engine_version
+from adapters.version import engine_version, layout_name
 from engine.state import DEFAULT_LIMITS
 from replay.recorder import state_digest
 from replay.refold import Folder
@@ -382,7 +382,13 @@ def test_divergence_is_exit_code_3_and_names_another_engine(tmp_path: Path) -> N
     layout = asdict(DEFAULT_LIMITS)
     for name, version in (("same", engine_version()), ("older", "0.0.1+00")):
         manifest = Manifest(
-            journal_id="0" * 32, engine_version=version, layout=layout, configuration_hash="", mode="live", created_ns=0
+            journal_id="0" * 32,
+            engine_version=version,
+            layout=layout,
+            state_layout=layout_name(folder.engine.layout),
+            configuration_hash="",
+            mode="live",
+            created_ns=0,
         )
         with create_journal(tmp_path / name, manifest) as writer:
             wrong = state_digest(folder.state)[::-1]

@@ -91,7 +91,7 @@ def test_what_was_recorded_otherwise_is_said() -> None:
     with journal.read() as reader:
         assert state_at(reader, changed - 1).last_seq == changed - 1
         for seq in (changed, reader.last_seq):
-            with pytest.raises(Divergence, match="differs from the recorded one"):
+            with pytest.raises(Divergence, match="than the recorded one"):
                 state_at(reader, seq)
 
 

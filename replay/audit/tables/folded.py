@@ -14,7 +14,8 @@ from replay.ahead import blocks_ahead
 from replay.audit.tables.columns import Chunk, Column, Tape, amount, integer, quantity, text, time, vocabulary_of
 from replay.audit.tables.fields import field_columns, order_flag_columns, owner_columns, seq_columns, strategy_columns
 from replay.audit.tables.scales import Scales, distinct
-from replay.refold import Folder, compare_block, limits_of
+from replay.recorded import Recorded
+from replay.refold import Folder, limits_of
 from replay.sampling import Rows, observe
 from replay.trades import AVERAGE_DIGITS, average_price
 
@@ -83,9 +84,10 @@ def order_chunks(
     new orders than there were free slots.
     """
     history = _Orders(Folder(limits_of(reader)))
+    recorded = Recorded(reader, history.folder.engine)
     for block in blocks_ahead(reader, last_seq=last_seq):
         count = min(block.last_seq, last_seq) - block.first_seq + 1
-        compare_block(block, history.fold(block, count), history.folder.state, count)
+        recorded.compare(block, recorded.as_recorded(history.fold(block, count)), history.folder.state, count)
         if progress is not None:
             progress(block.last_seq)
     rows = history.rows()
