@@ -34,6 +34,8 @@ REAL_KINDS = (
     int(EventKind.REQUEST_FAILED),
     int(EventKind.BALANCE_REPORTED),
     int(EventKind.POSITION_REPORTED),
+    int(EventKind.ORDER_ADOPTED),
+    int(EventKind.NOTICE),
 )
 
 

@@ -14,6 +14,7 @@ from engine.kinds import (
     GroupKind,
     OperatorAction,
     OrderFlag,
+    OrderType,
     RequestFailure,
 )
 from engine.reasons import Reason
@@ -189,6 +190,22 @@ def _cash(row: Any, names: Names) -> str:
     return f"{amount} {'taken out of' if row['amount_units'] < 0 else 'paid in to'} {owner_of(row, names)}"
 
 
+def _adopted(row: Any, names: Names) -> str:
+    side = "sell" if int(row["source"]) & OrderFlag.SELL else "buy"
+    size = f"{lots_text(row['quantity_lots'], row, names)} {symbol_of(row, names)}"
+    filled = f", {lots_text(row['filled_lots'], row, names)} filled" if row["filled_lots"] else ""
+    limit = f" at {price_text(row['limit_ticks'], row, names)}" if row["limit_ticks"] else ""
+    trigger = f", trigger {price_text(row['trigger_ticks'], row, names)}" if row["trigger_ticks"] else ""
+    kind = word_of(OrderType, row["order_type"])
+    return f"order {int(row['order'])} taken over from the exchange: {side} {size} {kind}{limit}{trigger}{filled}"
+
+
+def _notice(row: Any, names: Names) -> str:
+    about = f", order {int(row['order'])}" if row["order"] else ""
+    seen = f", seen {int(row['observed'])}" if row["observed"] else ""
+    return f"notice of {owner_of(row, names)}: {word_of(Reason, row['reason'])}{about}{seen}"
+
+
 # By kind: what takes the event as a row of its own kind.
 EVENT_WORDS: dict[EventKind, Callable[[Any, Names], str]] = {
     EventKind.QUOTE: _quote,
@@ -220,4 +237,6 @@ EVENT_WORDS: dict[EventKind, Callable[[Any, Names], str]] = {
     EventKind.BALANCE_REPORTED: _balance,
     EventKind.POSITION_REPORTED: _position,
     EventKind.CASH_MOVED: _cash,
+    EventKind.ORDER_ADOPTED: _adopted,
+    EventKind.NOTICE: _notice,
 }

@@ -188,6 +188,8 @@ TABLES: tuple[Table, ...] = (
                EventKind.CONNECTION_RESTORED, with_kind=True),
     _of_events("balances", "balances as an exchange reported them", EventKind.BALANCE_REPORTED),
     _of_events("position_reports", "positions as an exchange reported them", EventKind.POSITION_REPORTED),
+    _of_events("adoptions", "open orders of an exchange that were taken over", EventKind.ORDER_ADOPTED),
+    _of_events("notices", "what a client found at an exchange and people should hear of", EventKind.NOTICE),
     _of_events("cash_moves", "deposits and withdrawals", EventKind.CASH_MOVED),
     _of_events("timers", "timers that came due", EventKind.TIMER),
     GatheredTable("documents", "texts of people and strategies, and definitions", DOCUMENT_COLUMNS, document_chunks),
