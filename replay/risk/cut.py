@@ -3,8 +3,10 @@
 from collections.abc import Iterator
 from dataclasses import replace
 
-from adapters.journal import Block, JournalReader
-from engine.records import EVENT, EVENT_BYTES
+import numpy as np
+
+from adapters.journal import NO_STATE_DIGEST, Block, JournalReader
+from engine.records import COMMAND, DECISION_BYTES, EVENT, EVENT_BYTES
 
 
 class CutTape(JournalReader):
@@ -26,4 +28,12 @@ class CutTape(JournalReader):
 
 def _cut(block: Block, last_seq: int) -> Block:
     events = block.events[: (last_seq - block.first_seq + 1) * EVENT_BYTES]
-    return replace(block, last_seq=last_seq, events=events, last_ts_ns=int(events.view(EVENT)["ts_ns"].max()))
+    decided = np.searchsorted(block.decisions.view(COMMAND)["seq"], last_seq, side="right")
+    return replace(
+        block,
+        last_seq=last_seq,
+        events=events,
+        decisions=block.decisions[: int(decided) * DECISION_BYTES],
+        last_ts_ns=int(events.view(EVENT)["ts_ns"].max()),
+        state_digest=NO_STATE_DIGEST,
+    )

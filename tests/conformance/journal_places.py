@@ -22,7 +22,7 @@ LAYOUT = {"accounts": 8, "orders": 64}
 def manifest(**changes: Any) -> Manifest:
     fields = {
         "journal_id": "0123456789abcdef" * 2,
-        "engine_version": "0.1.0+abc",
+        "engine_version": "0.3.0+abc",
         "state_layout": "0123456789abcdef",
         "layout": LAYOUT,
         "configuration_hash": "ff" * 32,
@@ -143,7 +143,7 @@ def snapshot(seq: int, **changes: Any) -> Snapshot:
         "state": bytes(range(200)),
         "state_digest": digest_of(seq),
         "layout": LAYOUT,
-        "engine_version": "0.1.0+abc",
+        "engine_version": "0.3.0+abc",
         "extra": {"strategy-1": b"memory"},
     }
     return Snapshot(**(fields | changes))

@@ -29,6 +29,7 @@ from replay.refold import refold
 from replay.sampling import observe
 from replay.sessions import sessions_of
 from tests.golden.reference import expected, names, unpack
+from tests.simulation.daemon_lives import Life, World
 from tests.support import ROOT
 
 OLDER = [name for name in names() if not str(expected()[name]["engine_version"]).startswith(VERSION)]
@@ -183,3 +184,13 @@ def test_a_journal_of_the_future_is_refused(changes: dict[str, Any], words: str,
         journal = _with_manifest(reader, **changes)
     with pytest.raises(UserError, match=words):
         journal.read()
+
+
+def test_a_daemon_does_not_go_on_with_a_tape_of_other_states(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("TEST_KEY", "k")
+    monkeypatch.setenv("TEST_SECRET", "s")
+    with monkeypatch.context() as another:
+        another.setattr("replay.live_setup.layout_name", lambda layout: "0123456789abcdef")
+        Life(World(tmp_path, seed=1), ticks=3).live()
+    with pytest.raises(UserError, match="whose state has other fields than that of this engine"):
+        Life(World(tmp_path, seed=1), ticks=3).live()
