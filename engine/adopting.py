@@ -12,6 +12,7 @@ from engine.orders import (
     change_open_lots,
     enter_order,
     find_order,
+    find_row,
     forget_order,
     has_free_slot,
     index_order,
@@ -93,6 +94,6 @@ def _put_aside(state: Any, slot: Any) -> None:
     order = state.orders[slot - 1]
     forget_order(state, order.order)
     order.order = -order.order
-    while find_order(state, order.order) != 0:
+    while find_row(state, order.order) != 0:
         order.order -= _AGAIN
     index_order(state, order.order, slot)

@@ -88,15 +88,24 @@ def _home(state: Any, order: Any) -> Any:
 
 @inner_kernel
 def find_order(state: Any, order: Any) -> Any:
-    """The slot (from 1) of an order by its number, 0 where the table no longer holds it."""
+    """The slot (from 1) of an order by its number, 0 where the table no longer holds it.
+
+    Numbers below zero are of rows that were put aside: nothing that happens is about them.
+    """
+    return find_row(state, order) if order > 0 else np.int64(0)
+
+
+@inner_kernel
+def find_row(state: Any, order: Any) -> Any:
+    """The slot (from 1) of the row with this number, 0 for none."""
     mask = len(state.order_slots) - 1
     place = _home(state, order)
     while state.order_slots[place] != 0:
         slot = state.order_slots[place]
         if state.orders[slot - 1].order == order:
-            return slot
+            return np.int64(slot)
         place = (place + 1) & mask
-    return 0
+    return np.int64(0)
 
 
 @inner_kernel

@@ -16,6 +16,7 @@ from engine.kinds import (
 )
 from engine.reasons import Reason
 from engine.records import DECISIONS
+from replay.audit.words import word_of
 from replay.names import Names
 from replay.sampling import Observation
 
@@ -115,7 +116,7 @@ def _tripped(decision: Any, names: Names) -> str:
         where = f" at {names.instrument(instrument).symbol}"
     elif condition in _OF_ACCOUNT:
         where = f" of {names.account(int(decision['account'])).name}"
-    what = f"{_words(Condition(condition))}{where} is {observed}, limit {limit}"
+    what = f"{word_of(Condition, condition)}{where} is {observed}, limit {limit}"
     return f"{names.breaker(int(decision['breaker']))} tripped: {what}; {', '.join(actions) or 'alert'}"
 
 

@@ -57,6 +57,9 @@ class MarketOnly:
     async def ask(self, *_: Any) -> bool:
         return True
 
+    async def stand_down(self) -> bool:
+        return True
+
     async def close(self) -> None:
         self.world.core.market_listeners.clear()
 

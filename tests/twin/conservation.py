@@ -19,7 +19,7 @@ from engine.kinds import (
 from tests.support import from_python
 from tests.twin.machine import Machine, Reading
 
-find_order = from_python(engine_orders.find_order)
+find_row = from_python(engine_orders.find_row)
 
 # PENDING, SENT, ACCEPTED, PARTIALLY_FILLED, PENDING_CANCEL, UNKNOWN, HELD
 OPEN = frozenset({1, 2, 3, 4, 6, 10, 11})
@@ -239,7 +239,7 @@ def _check_index(state: Any, orders: list[Row]) -> None:
     index = [slot for slot in state.order_slots.tolist() if slot]
     assert sorted(index) == used_slots
     for slot in used_slots:
-        assert find_order(state, orders[slot - 1]["order"]) == slot, "an order that the index does not find"
+        assert find_row(state, orders[slot - 1]["order"]) == slot, "an order that the index does not find"
 
 
 def _check_links(instruments: list[Row], orders: list[Row], orders_open: int) -> None:

@@ -156,8 +156,7 @@ class Definitions(Hooks):
             self.count("connections_lost")
         elif kind == EventKind.REQUEST_FAILED:
             self.count("requests_failed")
-            if event["order"] in self.orders.known:
-                order = self.orders.known[event["order"]]
+            if (order := self.orders.find(event["order"])) is not None:
                 order.amending = 0
                 self.orders.happens(order, "no answer", self.ts_ns)
             self.on_request_failed(event)

@@ -88,7 +88,7 @@ class Market(Hooks):
     def on_order(self, event: Event) -> None:
         require(event["instrument"] in self.instruments, Reason.INSTRUMENT_UNKNOWN)
         require(event["account"] in self.ledger.accounts, Reason.ACCOUNT_UNKNOWN)
-        order = self.orders.known.get(event["order"])
+        order = self.orders.find(event["order"])
         if event["kind"] == EventKind.ORDER_FILLED:
             require(event["quantity_lots"] > 0, Reason.QUANTITY_INVALID)
             require(event["price_ticks"] > 0, Reason.PRICE_INVALID)
@@ -112,7 +112,7 @@ class Market(Hooks):
         require(not flags & ~(OrderFlag.SELL | OrderFlag.POST_ONLY | OrderFlag.REDUCE_ONLY), Reason.ORDER_INVALID)
         require(event["limit_ticks"] >= 0 and event["trigger_ticks"] >= 0, Reason.ORDER_INVALID)
         require(0 <= filled < quantity <= LOTS_MAX, Reason.QUANTITY_INVALID)
-        known = self.orders.known.get(number)
+        known = self.orders.find(number)
         filled = filled if known is None else max(filled, known.filled_lots)
         if known is not None and (known.is_open or filled >= quantity):
             return

@@ -135,6 +135,10 @@ class Orders:
         found = [order for order in self.known.values() if order.is_open]
         return found if instrument is None else [order for order in found if order.instrument == instrument]
 
+    def find(self, number: int) -> Order | None:
+        """The order of a number; nothing that happens is about what was put aside, below zero."""
+        return self.known.get(number) if number > 0 else None
+
     def has_room(self) -> bool:
         return len(self.open()) < self.capacity
 
