@@ -77,11 +77,14 @@ def close_row(state: Any, slot: Any) -> None:
 
 @inner_kernel
 def live_slot(state: Any, order: Any) -> Any:
-    """The slot of an order that may still be filled, 0 where it is not or there is none."""
+    """The slot of a bracket's or group's order that may still be filled, 0 where it is not or there is none."""
     if order == 0:
         return np.int64(0)
     slot = np.int64(find_order(state, order))
     if slot == 0 or not is_open(state.orders[slot - 1].status):
+        return np.int64(0)
+    # One that was taken over from the exchange under this number is nobody's.
+    if state.orders[slot - 1].bracket_slot == 0:
         return np.int64(0)
     return slot
 
