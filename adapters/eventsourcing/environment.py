@@ -71,15 +71,19 @@ class Environment:
 
     def _mark(self) -> None:
         """Say in an empty file what it is, and refuse a file that is something else."""
-        is_new = self._lmdb.stat()["entries"] == 0
-        try:
-            table = self._lmdb.open_db(FORMAT_TABLE, create=is_new)
+
+        def mark(transaction: Transaction) -> "lmdb._Database":
+            # Under the lock of the one writer: of several processes that find it empty, one marks it.
+            is_new = self._lmdb.stat()["entries"] == 0
+            try:
+                table = self._lmdb.open_db(FORMAT_TABLE, txn=transaction, create=is_new)
+            except lmdb.NotFoundError:
+                raise InterfaceError(f"{self.folder}: is another LMDB environment, expected an event store") from None
             if is_new:
-                self.write(lambda transaction: transaction.put(FORMAT_KEY, FORMAT, overwrite=False, db=table))
-        except lmdb.NotFoundError:
-            raise InterfaceError(f"{self.folder}: is another LMDB environment, expected an event store") from None
-        except lmdb.Error as error:
-            raise self._failure(error) from error
+                transaction.put(FORMAT_KEY, FORMAT, db=table)
+            return table
+
+        table = self.write(mark)
         with self.reading() as transaction:
             found = transaction.get(FORMAT_KEY, b"none", db=table)
         if found != FORMAT:

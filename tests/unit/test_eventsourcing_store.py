@@ -6,6 +6,9 @@ import random
 import signal
 import subprocess
 import sys
+import threading
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
 from uuid import UUID
@@ -18,6 +21,7 @@ from eventsourcing.persistence import (
     InterfaceError,
     OperationalError,
     StoredEvent,
+    Subscription,
     Tracking,
 )
 from eventsourcing.popo import POPOProcessRecorder
@@ -28,6 +32,7 @@ from tests.conformance.journal_places import manifest
 from tests.support import ROOT
 
 SMALL_MAP_BYTES = 1 << 17
+WRITTEN_WITHIN_S = 120.0
 
 
 def recorder_in(folder: Path, **settings: Any) -> LmdbProcessRecorder:
@@ -118,13 +123,29 @@ def start_writer(folder: Path, name: str, rounds: int) -> "subprocess.Popen[str]
     return subprocess.Popen(command, cwd=ROOT, stdout=subprocess.PIPE, text=True)
 
 
+@contextmanager
+def stopped_after(subscription: Subscription[Any], seconds: float) -> Iterator[None]:
+    """What never comes is not waited for."""
+    timer = threading.Timer(seconds, subscription.stop)
+    timer.start()
+    try:
+        yield
+    finally:
+        timer.cancel()
+
+
+def test_several_processes_may_find_it_empty(tmp_path: Path) -> None:
+    writers = [start_writer(tmp_path, str(number), 20) for number in range(4)]
+    assert [writer.communicate(timeout=WRITTEN_WITHIN_S) and writer.returncode for writer in writers] == [0] * 4
+
+
 def test_processes_that_write_at_once_lose_nothing_and_share_one_order(tmp_path: Path) -> None:
     """The map has to grow in both, and the one adopts what the other grew."""
     rounds = 300
     writers = [start_writer(tmp_path, name, rounds) for name in ("one", "two")]
     recorder = recorder_in(tmp_path, map_bytes=SMALL_MAP_BYTES)
     seen = []
-    with recorder.subscribe() as subscription:
+    with recorder.subscribe() as subscription, stopped_after(subscription, WRITTEN_WITHIN_S):
         for notification in subscription:
             seen.append((notification.originator_id, notification.originator_version))
             if len(seen) == 2 * rounds:
