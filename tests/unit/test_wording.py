@@ -174,6 +174,16 @@ EVENTS: list[tuple[EventKind, dict[str, int], str]] = [
     ),
     (EventKind.CASH_MOVED, {"amount_units": 1_000_000}, "1,000.00 USD paid in to account-0"),
     (EventKind.CASH_MOVED, {"amount_units": -1_000}, "1.00 USD taken out of account-0"),
+    (
+        EventKind.ORDER_ADOPTED,
+        {"order": 9, "order_type": 2, "source": 1, "quantity_lots": 20, "filled_lots": 5, "limit_ticks": 90},
+        "order 9 taken over from the exchange: sell 2 A/USD limit at 0.9, 0.5 filled",
+    ),
+    (
+        EventKind.NOTICE,
+        {"reason": Reason.ORDER_FOREIGN, "order": 9, "observed": 3},
+        "notice of account-0: order foreign, order 9, seen 3",
+    ),
 ]
 
 ORDER = {"order": 17, "quantity_lots": 5, "limit_ticks": 90}
