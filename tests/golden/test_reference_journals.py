@@ -37,10 +37,16 @@ def test_it_leads_where_it_led(name: str, tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mode", MODES, ids=lambda mode: "=".join(*mode.items()))
 def test_in_another_process_it_leads_there_too(mode: dict[str, str], journals: list[Path]) -> None:
-    command = [sys.executable, "-m", "tests.golden.reference", *map(str, journals)]
+    """A process each: with bounds checks, kernels of two layouts of the state are mixed up in one process."""
+    assert {
+        name: _digests_elsewhere(mode, journal) for name, journal in zip(names(), journals, strict=True)
+    } == expected()
+
+
+def _digests_elsewhere(mode: dict[str, str], journal: Path) -> object:
+    command = [sys.executable, "-m", "tests.golden.reference", str(journal)]
     done = subprocess.run(
         command, cwd=ROOT, env=os.environ | mode, capture_output=True, text=True, timeout=600, check=False
     )
     assert done.returncode == 0, done.stderr
-    found = json.loads(done.stdout)["digests"]
-    assert dict(zip(names(), found, strict=True)) == expected()
+    return json.loads(done.stdout)["digests"][0]
