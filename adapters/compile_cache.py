@@ -2,11 +2,18 @@
 
 Numba itself checks only the file that a function stands in, and would run stale code after an edit in an
 imported one. `prepare()` must run before anything of `engine` is imported; the command line and the tests do.
+
+Numba also numbers the functions that it compiles from 1 in every process, and names machine code by these numbers
+and by the order in which a process met its record types. Kernels of two state layouts that two processes compiled
+could so have one name, and the linker would give both layouts the code of one: `prepare()` has every process count
+from a number of its own.
 """
 
 import hashlib
+import itertools
 import os
 import sys
+import time
 from collections.abc import Iterable
 from importlib.metadata import version
 from pathlib import Path
@@ -33,7 +40,15 @@ def kernel_sources() -> list[Path]:
 def _name() -> str:
     settings = [os.environ.get(name, "") for name in ("NUMBA_BOUNDSCHECK", "NUMBA_OPT")]
     versions = [sys.version, version("numba"), version("numpy"), version("llvmlite"), *settings]
-    return digest_of([*(text.encode() for text in versions), *(file.read_bytes() for file in kernel_sources())])
+    files = [Path(__file__), *kernel_sources()]
+    return digest_of([*(text.encode() for text in versions), *(file.read_bytes() for file in files)])
+
+
+def _name_kernels_apart() -> None:
+    """Number this process's functions from a start that no other process has; the numbers go into names alone."""
+    from numba.core.bytecode import FunctionIdentity
+
+    FunctionIdentity._unique_ids = itertools.count(time.time_ns() << 22 | os.getpid())
 
 
 def cache_base() -> Path:
@@ -50,6 +65,7 @@ def prepare() -> bool:
     except OSError:
         return True
     os.environ[_VARIABLE] = str(folder)
+    _name_kernels_apart()
     return not any(folder.rglob("*.nbi"))
 
 

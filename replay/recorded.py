@@ -1,5 +1,6 @@
 """What a tape says was decided, beside what this engine decides: they are compared wherever a tape is folded."""
 
+from collections import Counter
 from typing import Any
 
 import numpy as np
@@ -98,10 +99,15 @@ def first_difference(one: bytes, other: bytes) -> int:
 
 
 def only_in(seq: int, one: bytes, other: bytes) -> Rows:
-    """The decisions on an event that one list has and the other has not."""
+    """The decisions on an event that one list has and the other has not, or has less often."""
     own, others = (np.frombuffer(decisions, COMMAND) for decisions in (one, other))
-    known = {row.tobytes() for row in others[others["seq"] == seq]}
-    return np.array([row for row in own[own["seq"] == seq] if row.tobytes() not in known], COMMAND)
+    left = Counter(row.tobytes() for row in others[others["seq"] == seq])
+    rows = []
+    for row in own[own["seq"] == seq]:
+        if left[row.tobytes()] == 0:
+            rows.append(row)
+        left[row.tobytes()] -= 1
+    return np.array(rows, COMMAND)
 
 
 def _until(block: Block, next_seq: int) -> int:
