@@ -17,9 +17,8 @@ from typing import TypeAlias, TypeVar
 import lmdb
 from eventsourcing.persistence import InterfaceError, OperationalError
 
-from adapters.journal.lmdb_environment import Gate
+from adapters.journal.lmdb_environment import DATA_FILE, Gate, file_bytes, file_key
 
-DATA_FILE = "data.mdb"
 FORMAT_TABLE = b"eventstore"
 FORMAT_KEY = b"format"
 FORMAT = b"1"
@@ -46,7 +45,7 @@ class Environment:
         self._gate = Gate()
         self._tables: dict[str, lmdb._Database] = {}
         self._opening = threading.Lock()
-        size = _data_bytes(folder)
+        size = file_bytes(folder)
         try:
             self._lmdb = lmdb.open(
                 str(folder),
@@ -67,7 +66,7 @@ class Environment:
         except BaseException:
             self._lmdb.close()
             raise
-        self.key = _key(folder)
+        self.key = file_key(folder)
 
     def _mark(self) -> None:
         """Say in an empty file what it is, and refuse a file that is something else."""
@@ -184,7 +183,7 @@ def enter(folder: Path, map_bytes: int, synced: bool) -> Environment:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
             raise InterfaceError(f"{folder}: cannot be made ({error.strerror}), expected a folder") from error
-        environment = _environments.get(_key(folder)) if (folder / DATA_FILE).exists() else None
+        environment = _environments.get(file_key(folder)) if (folder / DATA_FILE).exists() else None
         if environment is None:
             environment = Environment(folder, map_bytes, synced)
             _environments[environment.key] = environment
@@ -199,17 +198,6 @@ def leave(environment: Environment) -> None:
         if environment.users == 0:
             environment.close()
             _environments.pop(environment.key, None)
-
-
-def _data_bytes(folder: Path) -> int:
-    file = folder / DATA_FILE
-    return file.stat().st_size if file.exists() else 0
-
-
-def _key(folder: Path) -> tuple[int, int, int]:
-    # The process belongs to the key: a forked child cannot use what its parent opened.
-    status = (folder / DATA_FILE).stat()
-    return os.getpid(), status.st_dev, status.st_ino
 
 
 def _check_room(folder: Path, map_bytes: int) -> None:

@@ -108,7 +108,7 @@ class Environment:
         self.users = 0
         self._gate = Gate()
         self._open(access)
-        self.key = _key(folder)
+        self.key = file_key(folder)
 
     @contextmanager
     def reading(self) -> Iterator["lmdb.Transaction[memoryview]"]:
@@ -177,7 +177,7 @@ class Environment:
                     os.fsync(copy.fileno())
             except (OSError, lmdb.Error) as error:
                 shrunk.unlink(missing_ok=True)
-                raise self._write_failure(error, _file_bytes(self.folder)) from error
+                raise self._write_failure(error, file_bytes(self.folder)) from error
             self._lmdb.close()
             _environments.pop(self.key)
             with opening(self.folder, alone=True) as folder:
@@ -208,9 +208,9 @@ class Environment:
     def _follow(self) -> None:
         """Go on in the file that another process has put in the place of this one."""
         with _registry, self._gate.alone():
-            if _key(self.folder) == self.key:
+            if file_key(self.folder) == self.key:
                 return
-            if _key(self.folder) in _environments:
+            if file_key(self.folder) in _environments:
                 raise UserError(f"{self.folder}: the journal's file was replaced meanwhile; expected it opened again")
             manifest = self._manifest()
             _environments.pop(self.key)
@@ -221,7 +221,7 @@ class Environment:
 
     def _is_replaced(self) -> bool:
         try:
-            return _key(self.folder) != self.key
+            return file_key(self.folder) != self.key
         except FileNotFoundError:
             return False  # removed: what was opened can still be read
 
@@ -232,7 +232,7 @@ class Environment:
 
     def _open_again(self, access: Access) -> None:
         self._open(access)
-        self.key = _key(self.folder)
+        self.key = file_key(self.folder)
         _environments[self.key] = self
 
     def _open(self, access: Access) -> None:
@@ -241,7 +241,7 @@ class Environment:
             self._open_file(access)
 
     def _open_file(self, access: Access) -> None:
-        size = _file_bytes(self.folder)
+        size = file_bytes(self.folder)
         flags = _FLAGS[access]
         if access is Access.READ and not os.access(self.folder, os.W_OK):
             # Without the right to enter itself in the lock file a reader can only trust that nobody writes.
@@ -331,7 +331,7 @@ class Environment:
 def enter(folder: Path, access: Access) -> Environment:
     """The environment of this journal, opened or shared. Every `enter` needs a `leave`."""
     with _registry:
-        environment = _environments.get(_key(folder)) if (folder / DATA_FILE).exists() else None
+        environment = _environments.get(file_key(folder)) if (folder / DATA_FILE).exists() else None
         if environment is None:
             environment = Environment(folder, access)
             _environments[environment.key] = environment
@@ -357,15 +357,17 @@ def leave(environment: Environment, access: Access) -> None:
 def is_entered(folder: Path) -> bool:
     """Whether this process has the journal open."""
     with _registry:
-        return _key(folder) in _environments
+        return file_key(folder) in _environments
 
 
-def _file_bytes(folder: Path) -> int:
+def file_bytes(folder: Path) -> int:
+    """The size of an environment's file, 0 where there is none."""
     file = folder / DATA_FILE
     return file.stat().st_size if file.exists() else 0
 
 
-def _key(folder: Path) -> tuple[int, int, int]:
+def file_key(folder: Path) -> tuple[int, int, int]:
+    """The same for the same file in the same process."""
     # The process belongs to the key: a forked child cannot use what its parent opened.
     status = (folder / DATA_FILE).stat()
     return os.getpid(), status.st_dev, status.st_ino

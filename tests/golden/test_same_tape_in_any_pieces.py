@@ -165,7 +165,10 @@ def _twice(events: Any, decisions: Any, digest: bytes) -> Any:
     ("change", "message"),
     [
         (_other_quantity, "recorded is order .* 2,001 .*, this engine decides order .* 2,000 "),
-        (lambda events, decisions, digest: (events, decisions[:-64], digest), "recorded is nothing more, this .* order"),
+        (
+            lambda events, decisions, digest: (events, decisions[:-64], digest),
+            "recorded is nothing more, this .* order",
+        ),
         (_twice, "recorded is order .* placed .*, this engine decides nothing more"),
         (lambda events, decisions, digest: (events, decisions, bytes([1]) * 32), "state digest .* recorded 0101"),
         (_other_price, "state digest"),
