@@ -148,6 +148,25 @@ class OrderAmended(OrderReport):
 
 
 @dataclass(frozen=True)
+class OrderAdopted(OrderEvent):
+    """An order that was found open at the exchange and taken over; `strategy` counts where the tape knows no other.
+
+    `placed` is when the exchange had it, as `time`.
+    """
+
+    strategy: str
+    placed: str
+    side: str
+    order_type: str
+    quantity: str
+    filled: str
+    limit_price: str | None
+    trigger_price: str | None
+    reduce_only: bool
+    post_only: bool
+
+
+@dataclass(frozen=True)
 class OrderUnanswered(OrderEvent):
     """A request about it failed without an answer: what became of it is unknown."""
 

@@ -23,7 +23,17 @@ from engine.kinds import (
     TimeInForce,
 )
 from engine.reasons import Reason
-from engine.records import BREAKER_DECISION, COMMAND, EVENT, FILL, INSTRUMENT, ORDER_REPORT, REFUSAL, REQUEST_FAILURE
+from engine.records import (
+    ADOPTION,
+    BREAKER_DECISION,
+    COMMAND,
+    EVENT,
+    FILL,
+    INSTRUMENT,
+    ORDER_REPORT,
+    REFUSAL,
+    REQUEST_FAILURE,
+)
 from replay.incidents import OF_INSTRUMENT, figure_text
 from replay.names import Names, read_names
 from replay.notifications import events
@@ -153,6 +163,20 @@ class Translator:
         quantity, price = self.quantity(row, row["quantity_lots"]), self.price(row, row["price_ticks"])
         return {**self.report(row), "quantity": quantity, "price": price}
 
+    def adopted(self, row: Any) -> Fields:
+        flags = int(row["source"])
+        return {
+            **self.of_order(row),
+            **self.terms(row),
+            "filled": self.quantity(row, row["filled_lots"]),
+            "strategy": self._names.strategy(0),
+            "placed": time_text(int(row["ts_exchange_ns"])),
+            "side": "sell" if flags & OrderFlag.SELL else "buy",
+            "order_type": _name(OrderType, row["order_type"]),
+            "reduce_only": bool(flags & OrderFlag.REDUCE_ONLY),
+            "post_only": bool(flags & OrderFlag.POST_ONLY),
+        }
+
     def unanswered(self, row: Any) -> Fields | None:
         failure = _name(RequestFailure, row["failure"])
         return {**self.of_order(row), "failure": failure} if row["order"] else None
@@ -225,6 +249,7 @@ _TOLD: dict[EventKind, _Record] = {
     EventKind.ORDER_AMENDED: _Record(events.OrderAmended, ORDER_REPORT, Translator.amended),
     EventKind.CANCEL_REJECTED: _Record(events.CancelRejected, ORDER_REPORT, Translator.report),
     EventKind.ORDER_TRIGGERED: _Record(events.OrderTriggered, ORDER_REPORT, Translator.report),
+    EventKind.ORDER_ADOPTED: _Record(events.OrderAdopted, ADOPTION, Translator.adopted),
     EventKind.REQUEST_FAILED: _Record(events.OrderUnanswered, REQUEST_FAILURE, Translator.unanswered),
 }
 _DECIDED: dict[DecisionKind, _Record] = {

@@ -59,6 +59,38 @@ def place(tables: Tables, journal: str, event: events.OrderPlaced) -> None:
     )
 
 
+def adopt(tables: Tables, journal: str, event: events.OrderAdopted) -> None:
+    """Enter an order that was found at the exchange; one that is known to be open, or filled, stays as it is."""
+    known = tables.find("tape_orders", journal=journal, order_number=event.order)
+    filled, quantity = Decimal(event.filled), Decimal(event.quantity)
+    if known is not None:
+        # What has been filled since the exchange was asked is booked there.
+        filled = max(filled, Decimal(known["filled"]))
+        if known["status"] in _OPEN or filled >= quantity:
+            return
+    tables.save(
+        "tape_orders",
+        journal=journal,
+        order_number=event.order,
+        account=event.account,
+        symbol=event.symbol,
+        strategy=event.strategy if known is None else known["strategy"],
+        side=event.side,
+        order_type=event.order_type,
+        time_in_force="gtc",
+        quantity=event.quantity,
+        filled=f"{filled:f}",
+        limit_price=event.limit_price,
+        trigger_price=event.trigger_price,
+        status="partially_filled" if filled else "accepted",
+        reason=None,
+        placed=event.placed,
+        placed_seq=event.seq,
+        updated=event.time,
+        updated_seq=event.seq,
+    )
+
+
 def change(tables: Tables, journal: str, event: events.OrderEvent) -> None:
     """Apply what was asked or reported of an order; one that is not known stays unknown."""
     key = {"journal": journal, "order_number": event.order}

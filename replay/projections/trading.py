@@ -17,6 +17,7 @@ _CLASSES: tuple[type[events.TapeEvent], ...] = (
     *(events.OrderPlaced, events.CancelRequested, events.AmendmentRequested, events.OrderReleased),
     *(events.OrderSent, events.OrderAccepted, events.OrderRejected, events.OrderFilled, events.OrderCanceled),
     *(events.OrderExpired, events.OrderAmended, events.CancelRejected, events.OrderUnanswered),
+    events.OrderAdopted,
 )
 
 
@@ -53,6 +54,8 @@ def take(tables: Tables, event: events.OrderEvent, tracking: Tracking) -> None:
     journal = tracking.application_name.removeprefix(_APPLICATION_PREFIX)
     if isinstance(event, events.OrderPlaced):
         orders.place(tables, journal, event)
+    elif isinstance(event, events.OrderAdopted):
+        orders.adopt(tables, journal, event)
     elif isinstance(event, events.OrderFilled):
         _fill(tables, journal, event, tracking.notification_id)
     else:

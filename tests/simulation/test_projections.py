@@ -8,7 +8,7 @@ import pytest
 from eventsourcing.persistence import IntegrityError
 
 from adapters.journal import JournalReader, create_journal, read_journal
-from engine.kinds import EventKind, FillFlag
+from engine.kinds import EventKind, FillFlag, OrderFlag, OrderType
 from engine.state import DEFAULT_LIMITS
 from replay.backtest import backtest_manifest
 from replay.names import read_names
@@ -94,6 +94,30 @@ def test_a_fill_that_cannot_be_true_is_passed_over_as_the_engine_does(tmp_path: 
     tape.add(EventKind.ORDER_FILLED, price_ticks=1_000, quantity_lots=-3, fill_flags=FillFlag.SELL)
     made = check_all_along(tmp_path / "view.db", tape.reader())
     assert [row["quantity"] for row in made.rows()["tape_positions"]] == [Decimal("0.5")]
+
+
+def test_orders_that_were_taken_over(tmp_path: Path) -> None:
+    """New ones, one that is known to be open, one that had ended, and one that is filled meanwhile."""
+    tape = Tape(deposits=(10**9,))
+    tape.instrument(0, "AAA/USD")
+    terms = {"order_type": OrderType.LIMIT, "limit_ticks": 900, "quantity_lots": 10}
+    held = {"source": OrderFlag.SELL | OrderFlag.REDUCE_ONLY} | terms
+    tape.add(EventKind.ORDER_ADOPTED, order=5, ts_exchange_ns=tape.ts_ns - 10, filled_lots=3, **terms)
+    tape.add(EventKind.ORDER_ACCEPTED, order=5)
+    tape.add(EventKind.ORDER_ADOPTED, order=6, ts_exchange_ns=tape.ts_ns, **held)
+    tape.add(EventKind.ORDER_FILLED, order=5, price_ticks=900, quantity_lots=2, trade_id=1)
+    tape.add(EventKind.ORDER_ADOPTED, order=5, ts_exchange_ns=tape.ts_ns, **terms)
+    tape.add(EventKind.ORDER_CANCELED, order=5)
+    tape.add(EventKind.ORDER_ADOPTED, order=5, ts_exchange_ns=tape.ts_ns, filled_lots=1, **terms)
+    tape.add(EventKind.ORDER_FILLED, order=5, price_ticks=900, quantity_lots=5, trade_id=2)
+    tape.add(EventKind.ORDER_ADOPTED, order=5, ts_exchange_ns=tape.ts_ns, **terms)
+    with projected(tmp_path / "view.db", tape.reader()) as made:
+        for seq in range(1, tape.reader().last_seq + 1):
+            check_against_engine(made, tape.reader(), seq)
+    orders = {row["order_number"]: row for row in made.rows()["tape_orders"]}
+    assert [orders[number]["status"] for number in (5, 6)] == ["filled", "accepted"]
+    assert (orders[5]["filled"], orders[6]["side"]) == (1, "sell")
+    assert [row["strategy"] for row in made.rows()["tape_fills"]] == ["by hand", "by hand"]
 
 
 def test_a_notification_is_taken_once(tmp_path: Path) -> None:
