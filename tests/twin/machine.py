@@ -1,5 +1,6 @@
 """The engine, driven event by event and read as plain Python."""
 
+from dataclasses import replace
 from typing import Any
 
 import numpy as np
@@ -11,7 +12,9 @@ from engine.records import COMMAND, DECISION_BYTES, DECISIONS, EVENT_BYTES
 from engine.state import DEFAULT_LIMITS, Limits
 from tests.twin.events import encode
 
-SMALL_LIMITS = Limits(accounts=3, instruments=3, orders=16, brackets=4, strategies=3, breakers=6)
+SMALL_LIMITS = Limits(accounts=3, instruments=3, orders=16, brackets=4, strategies=4, breakers=6)
+# Its tables are full at once.
+TINY_LIMITS = replace(SMALL_LIMITS, orders=8, brackets=1)
 
 
 def rows_as_dicts(rows: Any) -> list[dict[str, Any]]:

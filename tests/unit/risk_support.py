@@ -5,11 +5,9 @@ from typing import Any
 from engine import rules
 from engine.kinds import AccountKind, Action, DecisionKind, EventKind, OrderFlag, Setting
 from engine.reasons import Reason
-from engine.state import Limits
 from tests.twin.events import event
-from tests.twin.machine import Machine
+from tests.twin.machine import SMALL_LIMITS, Machine
 
-LIMITS = Limits(accounts=2, instruments=3, orders=16, brackets=4, strategies=4, breakers=2)
 EQUITY = 1_000_000
 
 
@@ -49,7 +47,7 @@ def machine_with(
     *events: dict[str, int], account_kind: int = AccountKind.MARGIN, short_allowed: int = 1, **terms: int
 ) -> Machine:
     """Strategies 1 to 3; instruments 1 and 2 at 100 bid, 102 ask; account 1 with a million units; then these events."""
-    machine = Machine(LIMITS)
+    machine = Machine(SMALL_LIMITS)
     sizes = {"tick_lot_units": 1, "quantity_step_lots": 1} | terms
     machine.tell(
         event(EventKind.ACCOUNT_DEFINED, account=1, account_kind=account_kind),

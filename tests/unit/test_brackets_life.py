@@ -1,7 +1,6 @@
 """The life of a bracket: legs for what is held, whatever order the messages come in."""
 
 import random
-from dataclasses import replace
 
 import pytest
 
@@ -9,8 +8,8 @@ from engine.kinds import Action, BracketStatus, Distance, EventKind, FillFlag, O
 from engine.reasons import Reason
 from engine.rules import STRATEGY
 from tests.twin.events import event
+from tests.twin.machine import TINY_LIMITS
 from tests.unit.brackets_support import (
-    LIMITS,
     accepted,
     amended,
     canceled,
@@ -231,7 +230,7 @@ def test_a_late_fill_of_an_entry_that_has_gone_is_closed() -> None:
 
 
 def test_a_late_fill_finds_another_bracket_in_its_row() -> None:
-    machine = machine_ready(limits=replace(LIMITS, brackets=1))
+    machine = machine_ready(limits=TINY_LIMITS)
     tell(machine, signal(Action.BUY, 10), canceled(ENTRY))
     second = entered(machine, 5)
     assert second == 2

@@ -65,7 +65,7 @@ def test_definitions_are_taken_over() -> None:
         (ACCOUNT | {"account": 2, "account_kind": 2}, Reason.VALUE_INVALID),
         (ACCOUNT | {"account": 2, "money_decimals": -1}, Reason.VALUE_INVALID),
         (ACCOUNT | {"account": 2, "money_decimals": 19}, Reason.VALUE_INVALID),
-        (STRATEGY | {"source": 3}, Reason.STRATEGY_TABLE_FULL),
+        (STRATEGY | {"source": 4}, Reason.STRATEGY_TABLE_FULL),
         (STRATEGY, Reason.DEFINITION_CONFLICT),
         (INSTRUMENT | {"instrument": 3}, Reason.INSTRUMENT_TABLE_FULL),
         (INSTRUMENT | {"account": 0}, Reason.ACCOUNT_UNKNOWN),

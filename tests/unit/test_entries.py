@@ -6,9 +6,8 @@ from engine import rules
 from engine.kinds import Action, BracketStatus, DecisionKind, EventKind, OrderFlag, OrderRole, OrderStatus, SizeLimit
 from engine.reasons import Reason
 from tests.twin.events import event
-from tests.twin.machine import Machine
+from tests.twin.machine import SMALL_LIMITS, Machine
 from tests.unit.risk_support import (
-    LIMITS,
     buy,
     fill,
     instrument_rules,
@@ -149,9 +148,9 @@ def test_a_stop_counts_only_where_the_signals_own_action_is_the_combined_one() -
 
 def test_all_of_a_groups_room_is_refused_and_the_order_is_not_placed() -> None:
     machine = machine_with(*instrument_rules(bracketed=1, stop_distance=2, stop_value=5, entries_max=99))
-    machine.tell(*[buy(quantity_lots=1) for _ in range(LIMITS.brackets)])
+    machine.tell(*[buy(quantity_lots=1) for _ in range(SMALL_LIMITS.brackets)])
     assert refusals_of(machine.tell(buy(quantity_lots=1)))[0][0] == Reason.BRACKET_TABLE_FULL
-    assert machine.state.orders_open == LIMITS.brackets
+    assert machine.state.orders_open == SMALL_LIMITS.brackets
 
 
 def test_what_the_risk_level_leaves_is_ordered() -> None:

@@ -1,7 +1,5 @@
 """Requested orders: alone, one cancels the other, one triggers the others."""
 
-from dataclasses import replace
-
 import pytest
 
 from engine.kinds import (
@@ -18,9 +16,8 @@ from engine.kinds import (
 )
 from engine.reasons import Reason
 from tests.twin.events import event
-from tests.twin.machine import Machine
+from tests.twin.machine import TINY_LIMITS, Machine
 from tests.unit.brackets_support import (
-    LIMITS,
     amended,
     canceled,
     entered,
@@ -173,11 +170,11 @@ def test_without_a_price_there_is_no_order() -> None:
 
 
 def test_full_tables_refuse() -> None:
-    machine = leave_room(machine_ready(rule("bracketed", 0), limits=replace(LIMITS, brackets=1)), orders=2)
+    machine = leave_room(machine_ready(rule("bracketed", 0), limits=TINY_LIMITS), orders=2)
     tell(machine, oco(5))
     assert tell(machine, oco(5, group=2)) == [("refuse", "BRACKET_TABLE_FULL", 1, 1)]
     tell(machine, oco(5))
-    assert tell(machine, oco(5)) == [("refuse", "ORDER_TABLE_FULL", 16, 2)]
+    assert tell(machine, oco(5)) == [("refuse", "ORDER_TABLE_FULL", 8, 2)]
     machine.tell(canceled(1), requested(2**60, limit_ticks=1, order_flags=OrderFlag.SELL))
     assert tell(machine, requested(5, limit_ticks=900))[0][1] == "ORDER_TABLE_FULL"
 

@@ -2,7 +2,6 @@
 
 import itertools
 import random
-from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -27,7 +26,7 @@ from engine.reasons import Reason
 from tests.support import from_python
 from tests.twin.conservation import check
 from tests.twin.events import event
-from tests.twin.machine import SMALL_LIMITS, Machine
+from tests.twin.machine import SMALL_LIMITS, TINY_LIMITS, Machine
 from tests.twin.orders import CLOSED, LIFE, OPEN
 from tests.twin.tapes import prologue
 
@@ -246,7 +245,7 @@ def test_an_order_without_an_answer_is_unknown_and_still_counts() -> None:
 
 
 def test_closed_slots_are_used_again_longest_closed_first() -> None:
-    machine = Machine(replace(SMALL_LIMITS, orders=8))
+    machine = Machine(TINY_LIMITS)
     machine.tell(*prologue(), event(EventKind.QUOTE, instrument=1, bid_ticks=100, ask_ticks=101))
     for lots in range(1, 9):
         machine.tell(signal(Action.BUY, lots * 3, 90))

@@ -1,7 +1,5 @@
 """Capacity is a parameter: small tables refuse with their reason, large ones decide the same."""
 
-from dataclasses import replace
-
 import numpy as np
 import pytest
 from blake3 import blake3
@@ -13,11 +11,10 @@ from engine.state import ACCOUNT, DEFAULT_LIMITS, LARGE_LIMITS, STATE, Limits, s
 from tests.support import from_python
 from tests.twin.conservation import check
 from tests.twin.events import event
-from tests.twin.machine import SMALL_LIMITS, Machine
+from tests.twin.machine import SMALL_LIMITS, TINY_LIMITS, Machine
 from tests.twin.tapes import prologue, seeded_tape
 
 find_order = from_python(engine_orders.find_order)
-EIGHT_ORDERS = replace(SMALL_LIMITS, orders=8)
 
 
 def signal(action: Action, lots: int, limit_ticks: int = 0) -> dict[str, int]:
@@ -75,13 +72,13 @@ def test_a_state_of_zeros_is_the_empty_state() -> None:
 
 
 def test_every_full_table_refuses_with_its_reason() -> None:
-    machine = Machine(EIGHT_ORDERS)
+    machine = Machine(TINY_LIMITS)
     machine.tell(*prologue())
     assert machine.state.events_refused == 0
     for stated, reason in (
         (event(EventKind.ACCOUNT_DEFINED, account=3), Reason.ACCOUNT_TABLE_FULL),
         (event(EventKind.INSTRUMENT_DEFINED, instrument=3), Reason.INSTRUMENT_TABLE_FULL),
-        (event(EventKind.STRATEGY_DEFINED, source=3), Reason.STRATEGY_TABLE_FULL),
+        (event(EventKind.STRATEGY_DEFINED, source=4), Reason.STRATEGY_TABLE_FULL),
     ):
         machine.tell(stated)
         assert machine.state.last_refused_reason == reason
@@ -90,13 +87,13 @@ def test_every_full_table_refuses_with_its_reason() -> None:
         machine.tell(signal(Action.BUY, lots, 90))
     (refusal,) = machine.tell(signal(Action.BUY, 30, 90))
     assert refusal["reason"] == Reason.ORDER_TABLE_FULL
-    assert machine.state.orders_open == EIGHT_ORDERS.orders == 8
+    assert machine.state.orders_open == TINY_LIMITS.orders == 8
     check(machine)
 
 
 def test_a_full_table_still_cancels() -> None:
     """Cancels take no slot; the order that was to follow is refused."""
-    machine = Machine(EIGHT_ORDERS)
+    machine = Machine(TINY_LIMITS)
     machine.tell(*prologue(), event(EventKind.QUOTE, instrument=1, bid_ticks=100, ask_ticks=100))
     machine.tell(*[signal(Action.BUY, lots, 90) for lots in range(3, 27, 3)])
     decided = machine.tell(signal(Action.SELL, 3))
@@ -105,7 +102,7 @@ def test_a_full_table_still_cancels() -> None:
 
 
 def test_slots_go_round_for_as_long_as_orders_are_closed() -> None:
-    machine = Machine(EIGHT_ORDERS)
+    machine = Machine(TINY_LIMITS)
     machine.tell(*prologue(), event(EventKind.QUOTE, instrument=1, bid_ticks=100, ask_ticks=100))
     for number in range(1, 200):
         machine.tell(signal(Action.BUY, 3, 90))

@@ -19,7 +19,7 @@ from engine import kinds
 from engine.kinds import BreakerAction, DecisionKind, EventKind
 from engine.reasons import Reason
 from engine.records import COMMAND, EVENT, EVENT_BYTES
-from engine.state import Limits
+from engine.state import DEFAULT_LIMITS, Limits
 from replay.audit.rule_words import rule_name
 from replay.audit.tables.catalogue import BY_NAME, TABLES, RecordTable
 from replay.audit.tables.columns import Tape
@@ -31,6 +31,7 @@ from replay.names import AccountName, InstrumentName, Names, read_names
 from replay.refold import Folder, limits_of
 from tests.conformance.journal_places import digest_of, manifest
 from tests.golden.runs import configuration, record, ticks
+from tests.twin.machine import TINY_LIMITS
 from tests.unit.random_tapes import random_block
 
 BLOCKS = (7, 1, 30, 4, 4, 11, 20, 2, 41, 5, 9, 130)
@@ -348,10 +349,10 @@ def test_an_empty_table() -> None:
 
 
 @cache
-def small_run(orders: int) -> MemoryJournal:
+def small_run(limits: Limits) -> MemoryJournal:
     """A strategy that places many orders, in an engine that remembers few of them."""
     settings = configuration("compiled", {"ema": {"fast": 2, "slow": 3, "price": "quote"}}, block_events=300)
-    return record(settings, [ticks(600)], Limits(orders=orders)).journal
+    return record(settings, [ticks(600)], limits).journal
 
 
 def naive_orders(reader: JournalReader, last_seq: int) -> dict[int, dict[str, int]]:
@@ -366,9 +367,9 @@ def naive_orders(reader: JournalReader, last_seq: int) -> dict[int, dict[str, in
     return seen
 
 
-@pytest.mark.parametrize("orders", [2, 8, 256])
-def test_orders_are_as_they_were_last_seen(orders: int) -> None:
-    with small_run(orders).read() as reader:
+@pytest.mark.parametrize("limits", [TINY_LIMITS, DEFAULT_LIMITS], ids=["tiny", "default"])
+def test_orders_are_as_they_were_last_seen(limits: Limits) -> None:
+    with small_run(limits).read() as reader:
         of = Tape(names := read_names(reader), scales_of(names))
         for first_seq, last_seq in ((1, reader.last_seq), (200, 450)):
             wanted = naive_orders(reader, last_seq)
@@ -376,7 +377,7 @@ def test_orders_are_as_they_were_last_seen(orders: int) -> None:
             assert [row["order_number"] for row in rows] == [
                 number for number, order in sorted(wanted.items()) if order["placed_seq"] >= first_seq
             ]
-            assert len(rows) > 2 * orders or orders == 256
+            assert len(rows) > 2 * TINY_LIMITS.orders
             for row in rows:
                 order = wanted[row["order_number"]]
                 same = ("filled_lots", "quantity_lots", "fills", "updated_ts_ns", "limit_ticks", "filled_units")
@@ -403,7 +404,7 @@ def _check_averages(reader: JournalReader, rows: list[dict[str, Any]], last_seq:
 
 
 def test_equity_and_positions_end_where_the_tape_ends() -> None:
-    with small_run(256).read() as reader:
+    with small_run(DEFAULT_LIMITS).read() as reader:
         of = Tape(names := read_names(reader), scales_of(names))
         folder = Folder(limits_of(reader))
         for block in reader.blocks():
