@@ -192,12 +192,12 @@ def _events_asked(events: Rows, question: Question, orders: "_Orders | None") ->
     if question.instrument is not None:
         asked &= events["instrument"] == question.instrument
     if question.order is not None:
-        asked &= _about_orders(kinds) & (events.view(ORDER_REPORT)["order"] == question.order)
+        asked &= about_orders(kinds) & (events.view(ORDER_REPORT)["order"] == question.order)
     if question.trade_id is not None:
         asked &= (kinds == EventKind.ORDER_FILLED) & (events.view(FILL)["trade_id"] == question.trade_id)
     if question.strategy is not None and orders is not None:
         own = np.isin(kinds, _SAYS_STRATEGY) & (events["source"] == question.strategy)
-        places = np.flatnonzero(asked & _about_orders(kinds))
+        places = np.flatnonzero(asked & about_orders(kinds))
         numbers = events.view(ORDER_REPORT)["order"][places]
         owners = {number: orders.strategy_of(number) for number in np.unique(numbers).tolist()}
         own[places] = [owners[number] == question.strategy for number in numbers.tolist()]
@@ -219,9 +219,10 @@ def _decisions_asked(decisions: Rows, question: Question) -> Mask:
     return asked
 
 
-def _about_orders(kinds: Rows) -> Mask:
+def about_orders(kinds: Rows) -> Mask:
+    """Which events name an order, all at the same place of their records: what the exchange and the transport said."""
     reports = (kinds >= EventKind.ORDER_SENT) & (kinds <= EventKind.ORDER_TRIGGERED)
-    mask: Mask = reports | (kinds == EventKind.REQUEST_FAILED)
+    mask: Mask = reports | (kinds == EventKind.REQUEST_FAILED) | (kinds == EventKind.ORDER_ADOPTED)
     return mask
 
 

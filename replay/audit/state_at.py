@@ -26,7 +26,7 @@ def state_at(reader: JournalReader, seq: int, progress: Callable[[int], None] | 
     folder = Folder(limits_of(reader))
     recorded = Recorded(reader, folder.engine)
     started = time.perf_counter()
-    first_seq = _take_over(reader, folder, seq) + 1
+    first_seq = begin_at_snapshot(reader, folder, seq) + 1
     for block in blocks_ahead(reader, first_seq) if first_seq <= seq else ():
         count = min(block.last_seq, seq) - block.first_seq + 1
         decided = recorded.as_recorded(folder.fold(block.events, count))
@@ -41,8 +41,8 @@ def state_at(reader: JournalReader, seq: int, progress: Callable[[int], None] | 
     return Refold(folder.engine, folder.state, seq - first_seq + 1, seq, int(row.ts_ns), digest, "", wall_s)
 
 
-def _take_over(reader: JournalReader, folder: Folder, seq: int) -> int:
-    """Start from the newest usable snapshot; up to which event it leads, 0 where there is none."""
+def begin_at_snapshot(reader: JournalReader, folder: Folder, seq: int) -> int:
+    """Start from the newest usable snapshot at or before event `seq`; its event, 0 where there is none."""
     while (snapshot := reader.snapshot_before(seq)) is not None:
         if _is_usable(snapshot, folder):
             folder.state[:] = np.frombuffer(snapshot.state, np.uint8)

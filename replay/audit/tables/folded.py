@@ -5,12 +5,15 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+from numpy.typing import NDArray
 
 from adapters.journal import Block, JournalReader
-from engine.kinds import DecisionKind, OrderStatus
-from engine.records import COMMAND, EVENT, EVENT_BYTES, record
+from engine.kinds import DecisionKind, EventKind, OrderStatus
+from engine.records import ADOPTION, COMMAND, EVENT, EVENT_BYTES, ORDER_REPORT, record
 from engine.state import ORDER
 from replay.ahead import blocks_ahead
+from replay.audit.seek import Question, about_orders, find
+from replay.audit.state_at import begin_at_snapshot
 from replay.audit.tables.columns import Chunk, Column, Tape, amount, integer, quantity, text, time, vocabulary_of
 from replay.audit.tables.fields import field_columns, order_flag_columns, owner_columns, seq_columns, strategy_columns
 from replay.audit.tables.scales import Scales, distinct
@@ -20,11 +23,13 @@ from replay.sampling import Rows, observe
 from replay.trades import AVERAGE_DIGITS, average_price
 
 Progress = Callable[[int], None]
+Places = NDArray[np.int64]
 
 _STATUS = vocabulary_of(OrderStatus)
 # What was filled, as a sum of price times quantity.
 _ORDER_ROW = record([*((name, "<i8") for name in ORDER.names or ()), ("filled_ticks_lots", "<i8")])
-_FEW_ORDERS = 1_024
+_CHUNK_ORDERS = 1 << 16
+_CLOSED = [OrderStatus.FILLED, OrderStatus.CANCELED, OrderStatus.REJECTED, OrderStatus.EXPIRED]
 
 
 def _average_type(scales: Scales) -> Any:
@@ -80,66 +85,123 @@ def order_chunks(
 ) -> Iterator[Chunk]:
     """The orders placed by these events, as they were after the last of them. Raises Divergence, JournalDamaged.
 
-    The engine's table forgets the orders that have been closed the longest, so it is looked at before there are more
-    new orders than there were free slots.
+    No more of them are in memory than the engine's table holds, and a chunk: one is told when the table forgets it.
     """
-    history = _Orders(Folder(limits_of(reader)))
-    recorded = Recorded(reader, history.folder.engine)
-    for block in blocks_ahead(reader, last_seq=last_seq):
+    folder = Folder(limits_of(reader))
+    recorded = Recorded(reader, folder.engine)
+    taken_over = Question(to_seq=last_seq, kinds=frozenset({EventKind.ORDER_ADOPTED}))
+    history = _Orders(folder, {int(found.event.view(ADOPTION)["order"]) for found in find(reader, taken_over)})
+    for block in blocks_ahead(reader, begin_at_snapshot(reader, folder, first_seq - 1) + 1, last_seq):
         count = min(block.last_seq, last_seq) - block.first_seq + 1
-        recorded.compare(block, recorded.as_recorded(history.fold(block, count)), history.folder.state, count)
+        recorded.compare(block, recorded.as_recorded(history.fold(block, count)), folder.state, count)
         if progress is not None:
             progress(block.last_seq)
-    rows = history.rows()
+        if history.ended_count >= _CHUNK_ORDERS:
+            yield _orders_chunk(tape, history.take_ended(), first_seq)
+    yield _orders_chunk(tape, history.take_all(), first_seq)
+
+
+def _orders_chunk(tape: Tape, rows: Rows, first_seq: int) -> Chunk:
     rows = rows[rows["placed_seq"] >= first_seq]
-    yield Chunk(tape, np.array(rows["placed_seq"]), rows["placed_ts_ns"], rows)
+    rows = rows[np.argsort(rows["order"])]
+    return Chunk(tape, np.array(rows["placed_seq"]), np.array(rows["placed_ts_ns"]), rows)
 
 
 class _Orders:
-    """Folds blocks and keeps every order as it was last seen."""
+    """Folds blocks and keeps the orders that the engine's table forgets, as they were last seen.
 
-    def __init__(self, folder: Folder) -> None:
-        self.folder = folder
-        self._rows = np.zeros(_FEW_ORDERS, _ORDER_ROW)
+    The table forgets those first that have been closed the longest, so it is looked at before there are more new
+    orders than there were free slots, and after what is reported of an order that had been closed. An order that is
+    in `lives_again` may be forgotten and taken over from the exchange later: its last life counts.
+    """
+
+    def __init__(self, folder: Folder, lives_again: set[int]) -> None:
+        self._folder = folder
+        self._lives_again = np.array(sorted(lives_again), np.int64)
+        self._earlier_lives: dict[int, Rows] = {}
+        self._table = np.zeros(0, ORDER)
+        self._ended: list[Rows] = []
+        self.ended_count = 0
         # So many orders may be placed before one is forgotten that was not looked at.
         self._room = 0
 
     def fold(self, block: Block, count: int) -> bytes:
         """Apply the first `count` events of a block; returns what was decided."""
-        decisions = block.decisions.view(COMMAND)
-        placed = decisions["seq"][decisions["kind"] == DecisionKind.PLACE_ORDER] - block.first_seq
+        placed, reported = _entered(block), _reported(block)
         placed = placed[placed < count]
         decided, first = [], 0
         while first < count:
-            end = self._next_look(placed[np.searchsorted(placed, first) :], first, count)
-            decided.append(self.folder.fold(block.events[first * EVENT_BYTES :], end - first))
-            self._room -= int(np.count_nonzero((placed >= first) & (placed < end)))
+            coming = placed[np.searchsorted(placed, first) :]
+            end = self._next_look(coming, first, count)
+            end = self._next_late_report(block, reported, first, end)
+            decided.append(self._folder.fold(block.events[first * EVENT_BYTES :], end - first))
+            self._room -= int(np.searchsorted(coming, end))
             first = end
             if first < count:
                 self._look()
         return b"".join(decided)
 
-    def rows(self) -> Rows:
-        self._look()
-        return self._rows[self._rows["order"] > 0]
+    def take_ended(self) -> Rows:
+        """The orders that were forgotten since they were last taken."""
+        ended = self._finished(np.concatenate(self._ended))
+        self._ended, self.ended_count = [], 0
+        return ended
 
-    def _next_look(self, coming: Rows, first: int, count: int) -> int:
+    def take_all(self) -> Rows:
+        """Those, and all that the table holds."""
+        self._look()
+        self._end(self._table)
+        self._ended += self._earlier_lives.values()
+        return self.take_ended()
+
+    def _next_look(self, coming: Places, first: int, count: int) -> int:
         """How far to fold before the table is looked at, if the coming orders are placed at these places."""
         if len(coming) > self._room and coming[self._room] == first:
             self._look()
         return count if len(coming) <= self._room else max(int(coming[self._room]), first + 1)
 
+    def _next_late_report(self, block: Block, reported: Places, first: int, end: int) -> int:
+        """Where to end so that nothing reported of an order that was closed at the last look is overlooked."""
+        places = reported[np.searchsorted(reported, first) : np.searchsorted(reported, end)]
+        closed = self._table["order"][np.isin(self._table["status"], _CLOSED)]
+        late = places[np.isin(block.events.view(ORDER_REPORT)["order"][places], closed)]
+        return int(late[0]) + 1 if len(late) else end
+
     def _look(self) -> None:
-        state = self.folder.engine.view(self.folder.state)
-        found = state.orders[: int(state.slots_used)]
-        while len(self._rows) < int(state.orders_placed):
-            self._rows = np.concatenate([self._rows, np.zeros(len(self._rows), _ORDER_ROW)])
-        places = found["order"] - 1
-        for name in ORDER.names or ():
-            self._rows[name][places] = found[name]
-        units = state.instruments["tick_lot_units"][found["instrument"]]
-        self._rows["filled_ticks_lots"][places] = found["filled_units"] // np.maximum(units, 1)
+        state = self._folder.engine.view(self._folder.state)
+        before, self._table = self._table, state.orders[: int(state.slots_used)].copy()
+        self._end(before[before["order"] != self._table["order"][: len(before)]])
         self._room = len(state.orders) - int(state.orders_open)
+
+    def _end(self, rows: Rows) -> None:
+        """Keep orders as they ended; numbers below zero are of rows that the engine had put aside."""
+        rows = rows[rows["order"] > 0]
+        again = np.isin(rows["order"], self._lives_again)
+        for row in rows[again]:
+            self._earlier_lives[int(row["order"])] = row.reshape(1)
+        self._ended.append(rows[~again])
+        self.ended_count += int(np.count_nonzero(~again))
+
+    def _finished(self, orders: Rows) -> Rows:
+        state = self._folder.engine.view(self._folder.state)
+        rows = np.zeros(len(orders), _ORDER_ROW)
+        for name in ORDER.names or ():
+            rows[name] = orders[name]
+        units = state.instruments["tick_lot_units"][orders["instrument"]]
+        rows["filled_ticks_lots"] = orders["filled_units"] // np.maximum(units, 1)
+        return rows
+
+
+def _entered(block: Block) -> Places:
+    """The places of the events of a block on which orders come into the engine's table, once for each."""
+    decisions, kinds = block.decisions.view(COMMAND), block.events.view(EVENT)["kind"]
+    placed = decisions["seq"][decisions["kind"] == DecisionKind.PLACE_ORDER] - block.first_seq
+    return np.sort(np.concatenate([placed, np.flatnonzero(kinds == EventKind.ORDER_ADOPTED)]))
+
+
+def _reported(block: Block) -> Places:
+    """The places of the events of a block that something was said on of orders."""
+    return np.flatnonzero(about_orders(block.events.view(EVENT)["kind"]))
 
 
 def _sample_columns() -> list[Column]:
