@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-from adapters.cli.console import Progress, prepare_engine, print_json, print_pairs, print_table, progress
+from adapters.cli.console import Progress, counted, prepare_engine, print_json, print_pairs, print_table, progress
 from adapters.cli.lines import print_event
 from adapters.errors import TapefoldError, UserError
 
@@ -27,7 +27,7 @@ def list_journals(folder: Path, output: str) -> int:
 
     if not folder.is_dir():
         raise UserError(
-            f"{folder}: {'is no folder' if folder.exists() else 'does not exist'}, expected one of journals"
+            f"{folder}: {'is no folder' if folder.exists() else 'does not exist'}, expected a folder of journals"
         )
     found = [_listed(path) for path in sorted(folder.iterdir()) if (path / DATA_FILE).is_file()]
     if output == "json":
@@ -85,7 +85,10 @@ def _print_info(result: Json) -> None:
         ("Format", str(result["format_version"])),
         ("Made", result["created"] or "–"),
         ("Configuration", result["configuration_hash"]),
-        ("Events", f"{result['events']:,} in {result['blocks']:,} blocks, {result['bytes'] / (1 << 20):,.1f} MiB"),
+        (
+            "Events",
+            f"{result['events']:,} in {counted(result['blocks'], 'block')}, {result['bytes'] / (1 << 20):,.1f} MiB",
+        ),
         ("First event", result["first_time"] or "–"),
         ("Last event", result["last_time"] or "–"),
         ("End", result["end"]),

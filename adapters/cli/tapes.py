@@ -106,6 +106,8 @@ def print_standing(result: Mapping[str, Any]) -> None:
         )
 
 
+# Fewer bytes than these say nothing about speed.
+_TELLING_BYTES = 10_000_000
 _EXACT = (
     *("quantity", "filled", "entry_price", "mark_price", "limit_price", "trigger_price"),
     *("held", "stop_price", "targets", "limit", "trips", "last_trip_at"),
@@ -254,7 +256,7 @@ def _print_verified(result: Mapping[str, Any]) -> None:
         ("Journal", result["journal"]),
         ("Result", _verdict(result)),
         ("Events", f"{result['events']:,} in {counted(result['blocks'], 'block')}" + _fold_speed(result)),
-        ("Chain", f"{result['bytes'] / 1e9:,.2f} GB at {result['gb_per_s']:,.2f} GB/s"),
+        ("Chain", f"{_size(result['bytes'])}{_chain_speed(result)}"),
         ("Decisions", f"{result['decisions']:,}" + (" recomputed and compared" if result["folded"] else "")),
         ("Documents", f"{result['documents']:,}"),
         *seal_rows(result),
@@ -269,6 +271,15 @@ def _print_verified(result: Mapping[str, Any]) -> None:
             ("Command digest", result["command_digest"]),
         ]
     print_pairs(rows)
+
+
+def _chain_speed(result: Mapping[str, Any]) -> str:
+    """Of a few bytes it would say how long a file takes to open."""
+    return f" at {result['gb_per_s']:,.2f} GB/s" if result["bytes"] >= _TELLING_BYTES else ""
+
+
+def _size(size_bytes: int) -> str:
+    return f"{size_bytes / 1e9:,.2f} GB" if size_bytes >= _TELLING_BYTES else f"{size_bytes / 1e6:,.2f} MB"
 
 
 def _verdict(result: Mapping[str, Any]) -> str:

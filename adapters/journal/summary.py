@@ -34,7 +34,9 @@ _PLACED, _NAMED, _TRADES = (_word(SPAN, name) for name in ("placed_low", "named_
 _EVENT_COUNTS, _DECISION_COUNTS = _word(SPAN, "event_counts"), _word(SPAN, "decision_counts")
 
 _FIRST_ORDER, _LAST_ORDER = int(EventKind.ORDER_SENT), int(EventKind.ORDER_TRIGGERED)
-_FILLED, _FAILED = int(EventKind.ORDER_FILLED), int(EventKind.REQUEST_FAILED)
+_FILLED, _FAILED, _ADOPTED = (
+    int(kind) for kind in (EventKind.ORDER_FILLED, EventKind.REQUEST_FAILED, EventKind.ORDER_ADOPTED)
+)
 _SIGNAL, _REQUESTED, _STRATEGY = (
     int(kind) for kind in (EventKind.SIGNAL, EventKind.ORDER_REQUESTED, EventKind.STRATEGY_DEFINED)
 )
@@ -59,7 +61,7 @@ def summarise(span, events, decisions):  # type: ignore[no-untyped-def]
             continue
         if kind in (_SIGNAL, _REQUESTED, _STRATEGY):
             span[_STRATEGIES] |= one << ((header >> _SOURCE) & 63)
-        elif (_FIRST_ORDER <= kind <= _LAST_ORDER) or kind == _FAILED:
+        elif (_FIRST_ORDER <= kind <= _LAST_ORDER) or kind in (_FAILED, _ADOPTED):
             _widen(span, _NAMED, events[first + _ORDER])
             if kind == _FILLED:
                 _widen(span, _TRADES, events[first + _TRADE])

@@ -197,7 +197,7 @@ def test_a_tape_that_was_recorded_otherwise_is_said(run: Path, tmp_path: Path) -
         (["journal", "tail", JOURNAL, "-n", "-1"], ["--count -1: expected 0 or more"]),
         (["journal", "tail", "nowhere"], ["nowhere: does not exist, expected a journal's folder"]),
         (["journal", "info", "."], ["holds no journal"]),
-        (["journal", "ls", "nowhere"], ["nowhere: does not exist, expected one of journals"]),
+        (["journal", "ls", "nowhere"], ["nowhere: does not exist, expected a folder of journals"]),
     ],
 )
 def test_a_users_mistake_gets_one_line(run: Path, arguments: list[str], words: list[str]) -> None:

@@ -64,7 +64,7 @@ def test_a_sealed_journal_is_told_from_one_that_was_cut(run: Path) -> None:
         assert result["ok"] and [found["name"] for found in result["seals"]] == ["alice"]
         assert result["folded"] == (not option) and result["gb_per_s"] > 0
     table = tapefold(run, "verify", "tape", "--chain-only").stdout
-    assert re.search(r"Chain +0\.\d\d GB at \d", table) and "compared with none: give --public-key" in table
+    assert re.search(r"Chain +0\.\d\d MB", table) and "compared with none: give --public-key" in table
     again = tapefold(run, "journal", "seal", "tape", "--key", "mine.pem")
     assert again.returncode == 0 and "that seal stands" in again.stderr
 

@@ -19,7 +19,11 @@ from engine.kinds import DecisionKind, EventKind
 from tests.conformance.journal_places import digest_of, manifest
 from tests.unit.random_tapes import random_block
 
-_ORDER_EVENTS = [*range(EventKind.ORDER_SENT, EventKind.ORDER_TRIGGERED + 1), EventKind.REQUEST_FAILED]
+_ORDER_EVENTS = [
+    *range(EventKind.ORDER_SENT, EventKind.ORDER_TRIGGERED + 1),
+    EventKind.REQUEST_FAILED,
+    EventKind.ORDER_ADOPTED,
+]
 _ORDER_DECISIONS = [kind for kind in DecisionKind if kind <= DecisionKind.ALERT]
 
 

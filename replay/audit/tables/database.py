@@ -1,6 +1,7 @@
 """SQL over the tables of a journal, by DuckDB: only what a query names is read, and nothing but the journal."""
 
 import re
+import threading
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from contextlib import contextmanager
@@ -51,14 +52,22 @@ def asked(
     """
     tape = tape_of(reader)
     failures: list[TapefoldError] = []
+    ended = threading.Event()
+
+    def on_read(seq: int) -> None:
+        if ended.is_set():
+            raise RuntimeError(_INTERRUPTED)
+        if progress is not None:
+            progress(seq)
+
     with duckdb.connect(":memory:") as connection, _told(failures):
         for table in TABLES:
-            source = _Source(reader, table, tape, first_seq, last_seq, progress, failures)
+            source = _Source(reader, table, tape, first_seq, last_seq, on_read, failures)
             connection.register(table.name, source)
         for setting in _CLOSED:
             connection.execute(setting)
         statement = _checked(connection, query)
-        with _Waiting(connection) as waiting:
+        with _Waiting(connection, ended) as waiting:
             yield Answer(waiting.for_(lambda: connection.sql(statement).to_arrow_reader(_ROWS_AT_ONCE)), waiting)
 
 
@@ -75,10 +84,13 @@ class Answer:
 
 
 class _Waiting:
-    """Lets DuckDB work in a thread of its own, so that Ctrl-C reaches this one and ends the query."""
+    """Lets DuckDB work in a thread of its own, so that Ctrl-C reaches this one and ends the query.
 
-    def __init__(self, connection: Any) -> None:
-        self._connection = connection
+    DuckDB looks up between batches only; one that takes long to make, such as the first of `orders`, ends itself.
+    """
+
+    def __init__(self, connection: Any, ended: threading.Event) -> None:
+        self._connection, self._ended = connection, ended
         self._worker = ThreadPoolExecutor(max_workers=1, thread_name_prefix="sql")
 
     def for_(self, work: Callable[[], Any]) -> Any:
@@ -86,6 +98,7 @@ class _Waiting:
         try:
             return coming.result()
         except KeyboardInterrupt:
+            self._ended.set()
             self._connection.interrupt()
             raise
 
@@ -115,7 +128,7 @@ def _told(failures: Sequence[TapefoldError]) -> Iterator[None]:
     except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
         if failures:
             raise failures[0] from error
-        if str(error) == _INTERRUPTED:
+        if _INTERRUPTED in str(error):
             raise KeyboardInterrupt from None
         raise UserError(f"sql: {_line(str(error))}") from error
 
@@ -135,7 +148,7 @@ class _Source(arrow.Dataset):  # type: ignore[misc]
         tape: Tape,
         first_seq: int,
         last_seq: int,
-        progress: Progress | None,
+        progress: Progress,
         failures: list[TapefoldError],
     ) -> None:
         self._reader, self._table, self._tape, self._progress = reader, table, tape, progress
