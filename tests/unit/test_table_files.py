@@ -69,6 +69,7 @@ def test_nothing_is_left_half_written(
 
     def broken(*arguments: Any) -> Any:
         yield next(whole(*arguments))
+        assert [file.name for file in tmp_path.iterdir()] == [f"x{suffix}.part"], "what a kill would leave"
         raise failure
 
     monkeypatch.setattr(export_module, "batches_of", broken)

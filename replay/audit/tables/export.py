@@ -28,28 +28,28 @@ def export(
 ) -> int:
     """Write the rows of events `first_seq` to `last_seq` to a new file; returns how many there are.
 
-    An error or an interruption leaves no file. Raises UserError, JournalDamaged.
+    The file has its name once it is whole: an error or an interruption leaves none, a kill one that ends with `.part`.
+    Raises UserError, JournalDamaged.
     """
     if name not in BY_NAME:
         raise UserError(f"--table {name}: unknown table{nearest(name, BY_NAME)}")
     if to.suffix not in _WRITERS:
         raise UserError(f"--to {to}: ends with {to.suffix or 'nothing'}, expected {', '.join(_WRITERS)}")
+    if to.exists():
+        raise UserError(f"--to {to}: is there already, expected a new file")
     table, tape = BY_NAME[name], tape_of(reader)
     schema = _plain_schema(table, tape.scales, reader)
+    part = to.with_name(f"{to.name}.part")
     try:
-        with to.open("xb") as file:
-            try:
-                return _write(
-                    file,
-                    to.suffix,
-                    schema,
-                    batches_of(reader, table, tape, schema.names, first_seq, last_seq, progress),
-                )
-            except BaseException:
-                to.unlink(missing_ok=True)
-                raise
-    except FileExistsError:
-        raise UserError(f"--to {to}: is there already, expected a new file") from None
+        try:
+            with part.open("wb") as file:
+                batches = batches_of(reader, table, tape, schema.names, first_seq, last_seq, progress)
+                rows = _write(file, to.suffix, schema, batches)
+            part.rename(to)
+        except BaseException:
+            part.unlink(missing_ok=True)
+            raise
+        return rows
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"--to {to}: cannot be written: {_why(error)}") from error
 
