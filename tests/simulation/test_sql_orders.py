@@ -15,7 +15,8 @@ from replay.refold import Folder, limits_of
 from tests.simulation.told_tapes import tell
 from tests.twin.machine import SMALL_LIMITS
 
-SEEDS, EVENTS = 3, 2_000
+EVENTS = 2_000
+BLOCK_EVENTS = (1, 7, 64)
 FIELDS = (
     *("placed_seq", "status", "quantity_lots", "filled_lots", "fills", "filled_units", "limit_ticks", "updated_ts_ns"),
     *("trigger_ticks", "exchange_order_id"),
@@ -48,8 +49,8 @@ def told_orders(reader: JournalReader, first_seq: int, last_seq: int) -> dict[in
 @pytest.mark.parametrize("kind", ["books", "brackets", "engine"])
 def test_orders_are_told_as_they_were_last_seen(kind: str) -> None:
     most = 0
-    for seed in range(SEEDS):
-        with tell(kind, seed, EVENTS, block_events=64).journal.read() as reader:
+    for seed, block_events in enumerate(BLOCK_EVENTS):
+        with tell(kind, seed, EVENTS, block_events).journal.read() as reader:
             for first_seq, last_seq in ((1, reader.last_seq), (1_500, 1_700)):
                 expected = naive_orders(reader, last_seq)
                 wanted = {number: row for number, row in expected.items() if row[0] >= first_seq}

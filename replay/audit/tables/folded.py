@@ -133,11 +133,13 @@ class _Orders:
         while first < count:
             coming = placed[np.searchsorted(placed, first) :]
             end = self._next_look(coming, first, count)
-            end = self._next_late_report(block, reported, first, end)
+            late = self._late_report(block, reported[np.searchsorted(reported, first) : np.searchsorted(reported, end)])
+            end = end if late is None else late + 1
             decided.append(self._folder.fold(block.events[first * EVENT_BYTES :], end - first))
             self._room -= int(np.searchsorted(coming, end))
             first = end
-            if first < count:
+            # An event that closes orders may place more than there was room for before it.
+            if first < count or late is not None or self._room < 0:
                 self._look()
         return b"".join(decided)
 
@@ -160,12 +162,11 @@ class _Orders:
             self._look()
         return count if len(coming) <= self._room else max(int(coming[self._room]), first + 1)
 
-    def _next_late_report(self, block: Block, reported: Places, first: int, end: int) -> int:
-        """Where to end so that nothing reported of an order that was closed at the last look is overlooked."""
-        places = reported[np.searchsorted(reported, first) : np.searchsorted(reported, end)]
+    def _late_report(self, block: Block, places: Places) -> int | None:
+        """The first of these places at which something is said of an order that was closed at the last look."""
         closed = self._table["order"][np.isin(self._table["status"], _CLOSED)]
         late = places[np.isin(block.events.view(ORDER_REPORT)["order"][places], closed)]
-        return int(late[0]) + 1 if len(late) else end
+        return int(late[0]) if len(late) else None
 
     def _look(self) -> None:
         state = self._folder.engine.view(self._folder.state)
