@@ -5,7 +5,6 @@ may read and write; LMDB lets one write at a time.
 """
 
 import errno
-import mmap
 import os
 import shutil
 import threading
@@ -17,7 +16,7 @@ from typing import TypeAlias, TypeVar
 import lmdb
 from eventsourcing.persistence import InterfaceError, OperationalError
 
-from adapters.journal.lmdb_environment import DATA_FILE, Gate, file_bytes, file_key
+from adapters.journal.lmdb_environment import DATA_FILE, Gate, file_bytes, file_key, has_address_space
 
 FORMAT_TABLE = b"eventstore"
 FORMAT_KEY = b"format"
@@ -163,7 +162,11 @@ class Environment:
     def _grow(self) -> None:
         with self._gate.alone():
             map_bytes = 2 * self._lmdb.info()["map_size"]
-            _check_room(self.folder, map_bytes)
+            if not has_address_space(map_bytes):
+                raise OperationalError(
+                    f"{self.folder}: the map is full and cannot grow to {map_bytes >> 20} MiB, expected as much "
+                    "address space; everything committed so far is intact"
+                )
             self._lmdb.set_mapsize(map_bytes)
 
     def _failure(self, error: OSError | lmdb.Error) -> OperationalError:
@@ -198,14 +201,3 @@ def leave(environment: Environment) -> None:
         if environment.users == 0:
             environment.close()
             _environments.pop(environment.key, None)
-
-
-def _check_room(folder: Path, map_bytes: int) -> None:
-    """LMDB gives its map up before it asks for a larger one, and cannot go on where it gets none."""
-    try:
-        mmap.mmap(-1, map_bytes, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ).close()
-    except (OSError, OverflowError) as error:
-        raise OperationalError(
-            f"{folder}: the map is full and cannot grow to {map_bytes >> 20} MiB, expected as much address space; "
-            "everything committed so far is intact"
-        ) from error

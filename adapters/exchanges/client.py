@@ -160,7 +160,7 @@ class ExchangeClient(ABC):
 
     async def cancel_all_after(self, after_ms: int) -> None:
         """Have the exchange cancel all orders after so long, unless it is asked again; 0 for never. Raises Refused."""
-        raise NotImplementedError("the configuration knows which exchange has this")
+        raise AssertionError("the configuration knows which exchange has this")
 
     # The port.
 

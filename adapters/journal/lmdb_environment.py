@@ -290,19 +290,13 @@ class Environment:
 
     def _grow(self) -> None:
         map_bytes = 2 * self._lmdb.info()["map_size"]
-        self._check_room(map_bytes)
-        with self._gate.alone():
-            self._lmdb.set_mapsize(map_bytes)
-
-    def _check_room(self, map_bytes: int) -> None:
-        """LMDB gives its map up before it asks for a larger one, and cannot go on where it gets none."""
-        try:
-            mmap.mmap(-1, map_bytes, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ).close()
-        except (OSError, OverflowError) as error:
+        if not has_address_space(map_bytes):
             raise UserError(
                 f"{self.folder}: the journal's map is full and cannot grow to {map_bytes >> 20} MiB; expected as much "
                 "address space; everything committed so far is intact"
-            ) from error
+            )
+        with self._gate.alone():
+            self._lmdb.set_mapsize(map_bytes)
 
     def _commit(self, changes: Sequence[Change]) -> None:
         for table in {table for table, _, _ in changes if table not in self.tables}:
@@ -358,6 +352,15 @@ def is_entered(folder: Path) -> bool:
     """Whether this process has the journal open."""
     with _registry:
         return file_key(folder) in _environments
+
+
+def has_address_space(map_bytes: int) -> bool:
+    """Whether a map may be as large: LMDB gives its own up before it asks, and cannot go on where it gets none."""
+    try:
+        mmap.mmap(-1, map_bytes, flags=mmap.MAP_PRIVATE, prot=mmap.PROT_READ).close()
+    except (OSError, OverflowError):
+        return False
+    return True
 
 
 def file_bytes(folder: Path) -> int:

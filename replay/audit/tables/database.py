@@ -128,7 +128,7 @@ def _told(failures: Sequence[TapefoldError]) -> Iterator[None]:
     except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
         if failures:
             raise failures[0] from error
-        if _INTERRUPTED in str(error):
+        if str(error) == _INTERRUPTED:
             raise KeyboardInterrupt from None
         raise UserError(f"sql: {_line(str(error))}") from error
 

@@ -35,8 +35,7 @@ def export(
         raise UserError(f"--table {name}: unknown table{nearest(name, BY_NAME)}")
     if to.suffix not in _WRITERS:
         raise UserError(f"--to {to}: ends with {to.suffix or 'nothing'}, expected {', '.join(_WRITERS)}")
-    if to.exists():
-        raise UserError(f"--to {to}: is there already, expected a new file")
+    _check_new(to)
     table, tape = BY_NAME[name], tape_of(reader)
     schema = _plain_schema(table, tape.scales, reader)
     part = to.with_name(f"{to.name}.part")
@@ -45,6 +44,7 @@ def export(
             with part.open("wb") as file:
                 batches = batches_of(reader, table, tape, schema.names, first_seq, last_seq, progress)
                 rows = _write(file, to.suffix, schema, batches)
+            _check_new(to)
             part.rename(to)
         except BaseException:
             part.unlink(missing_ok=True)
@@ -52,6 +52,11 @@ def export(
         return rows
     except (OSError, pa.ArrowException) as error:
         raise UserError(f"--to {to}: cannot be written: {_why(error)}") from error
+
+
+def _check_new(to: Path) -> None:
+    if to.exists():
+        raise UserError(f"--to {to}: is there already, expected a new file")
 
 
 def _why(error: Exception) -> str:
